@@ -23,7 +23,7 @@
     │   ├── CassetteTruncated                   its end is missing
     │   ├── CassetteUnreadable                  bad YAML or a wrong shape
     │   └── CassetteVersionError                written by a newer version
-    ├── DivergenceError                         this run is not what was recorded         (also AssertionError)
+    ├── DivergenceError                         this run is not what was recorded
     │   ├── StepInputMismatchError              a known step was given another input
     │   └── UnrecordedStepError                 a step that the recording does not know
     ├── LiveCallBlocked                         replay reached for the network or a new process
@@ -230,7 +230,7 @@ class Diverged(Protocol):
         """`input_mismatch`, `unrecorded_step`, `unused_step`, `trace`, `state` or `outcome`."""
 
 
-class DivergenceError(WfreplayError, AssertionError):
+class DivergenceError(WfreplayError):
     """This run is not what was recorded. `divergences` hold each place where the two part."""
 
     def __init__(self, message: str, divergences: Sequence[Diverged] = (), *, hint: str = "") -> None:
