@@ -1,0 +1,221 @@
+"""From Python values to JSON and back, and the one canonical spelling and digest that everything is compared by.
+
+1. What JSON cannot carry is refused with the path at which it stands, never bent into something near it.
+2. What comes out is always a fresh copy: nothing in a recording shares memory with the run that made it.
+3. The canonical spelling and the digest are frozen. A change of either is a new `CANONICAL_VERSION` and a new cassette format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TypeAlias
+
+from pytest_wfreplay.errors import NotJsonError
+from pytest_wfreplay.typed import VALUE_TAG, codec_for, codec_of
+
+JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+
+#: The version of the spelling that `canonical` gives: keys sorted by code point, no blanks, ASCII, 1.0 spelled 1.
+CANONICAL_VERSION = 1
+
+#: How deep a value may nest. A cassette may nest 200 levels; the rest are its own.
+MAX_DEPTH = 180
+
+#: CPython refuses to spell a longer integer in decimal (sys.set_int_max_str_digits).
+MAX_INTEGER = 10**4300
+
+_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def jsonable(value: object, *, path: str = "value") -> JSON:
+    """A fresh JSON copy of `value`; datetimes, Decimals, bytes and the like become tagged objects that `restore` reads.
+
+    Raises:
+        NotJsonError: at `path` or below it stands something that JSON cannot carry.
+    """
+    return _Walk(_tagged, guards_tags=True).copy(value, path)
+
+
+def plain_json(value: object, *, path: str = "payload") -> JSON:
+    """A fresh JSON copy of `value` as signals show it: typed values appear as text, without tags.
+
+    Raises:
+        NotJsonError: at `path` or below it stands something that JSON cannot carry.
+    """
+    return _Walk(_as_text, guards_tags=False).copy(value, path)
+
+
+def restore(value: JSON) -> object:
+    """The Python value that `jsonable` spelled: a fresh copy, with its typed values back."""
+    if isinstance(value, list):
+        return [restore(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        [(tag, spelled)] = value.items()
+        if tag == VALUE_TAG and isinstance(spelled, dict):
+            return {key: restore(item) for key, item in spelled.items()}
+        if tag.startswith("$"):
+            return codec_for(tag).decode(spelled)
+    return {key: restore(item) for key, item in value.items()}
+
+
+def canonical(value: JSON) -> str:
+    """The one spelling of a JSON value: equal values have equal spellings, however their keys were ordered."""
+    text = _spell(value)
+    if ".0" in text or "e+" in text:
+        return _spell(_whole_floats_as_integers(value))
+    return text
+
+
+def spell(value: object, *, path: str = "value") -> str:
+    """`canonical(jsonable(value))` in one pass of the C encoder, where the value is plain JSON already."""
+    try:
+        text = _spell(value)
+    except (TypeError, ValueError, RecursionError):
+        return canonical(jsonable(value, path=path))
+    if '"$' in text or ".0" in text or "e+" in text or "\\ud" in text or text.count("{") + text.count("[") > MAX_DEPTH:
+        return canonical(jsonable(value, path=path))
+    return text
+
+
+def unspell(text: str) -> object:
+    """The fresh Python value of a spelling."""
+    value: JSON = json.loads(text)
+    return restore(value) if '"$' in text else value
+
+
+def digest(value: JSON) -> str:
+    """`sha256:` and the hex digest of the canonical spelling."""
+    return "sha256:" + hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
+
+
+def same(one: JSON, other: JSON) -> bool:
+    """Strict JSON equality: True is not 1, "1" is not 1, 1 is 1.0, the order of keys does not matter."""
+    if one is other:
+        return True
+    if isinstance(one, dict):
+        return isinstance(other, dict) and len(one) == len(other) and all(key in other and same(item, other[key]) for key, item in one.items())
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+class _Walk:
+    """One walk down a value, making the copy; `typed` says what becomes of values that have a codec."""
+
+    def __init__(self, typed: Callable[[object, str], object], *, guards_tags: bool) -> None:
+        self._typed = typed
+        self._guards_tags = guards_tags
+        self._above: list[int] = []
+
+    def copy(self, value: object, path: str) -> JSON:
+        kind = type(value)
+        if kind is str:
+            return _text(value, path)  # type: ignore[arg-type]  # its type was asked for
+        if kind is int or kind is float:
+            return _number(value, path)  # type: ignore[arg-type]  # its type was asked for
+        if value is None or value is True or value is False:
+            return value  # type: ignore[return-value]  # one of the three constants
+        if isinstance(value, enum.Enum):
+            return self.copy(value.value, path)
+        if isinstance(value, (dict, list, tuple, Mapping)):
+            return self._container(value, path)
+        if isinstance(value, str):
+            return _text(str.__str__(value), path)
+        if isinstance(value, int):
+            return _number(int(value), path)
+        if isinstance(value, float):
+            return _number(float(value), path)
+        return self._object(value, path)
+
+    def _container(self, value: object, path: str) -> JSON:
+        if id(value) in self._above:
+            raise NotJsonError(path, "it contains itself")
+        if len(self._above) >= MAX_DEPTH:
+            raise NotJsonError(path, f"nested more than {MAX_DEPTH} levels deep")
+        self._above.append(id(value))
+        try:
+            if isinstance(value, (list, tuple)):
+                return [self.copy(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return self._mapping(value, path)  # type: ignore[arg-type]  # the caller asked for containers only
+        finally:
+            self._above.pop()
+
+    def _mapping(self, value: Mapping[object, object], path: str) -> JSON:
+        copied: dict[str, JSON] = {}
+        for key, item in value.items():
+            name = _key(key, path)
+            if name in copied:
+                raise NotJsonError(f"{path}.{name}", "two keys have this spelling")
+            copied[name] = self.copy(item, f"{path}.{name}")
+        if self._guards_tags and any(name.startswith("$") for name in copied):
+            return {VALUE_TAG: copied}
+        return copied
+
+    def _object(self, value: object, path: str) -> JSON:
+        spelled = self._typed(value, path)
+        if spelled is not value:
+            return spelled  # type: ignore[return-value]  # what codecs give was walked already
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._container({field.name: getattr(value, field.name) for field in dataclasses.fields(value)}, path)
+        dump = getattr(value, "model_dump", None)
+        if callable(dump) and not isinstance(value, type):
+            return self.copy(dump(), path)
+        raise NotJsonError(path, f"JSON has no {type(value).__name__}")
+
+
+def _tagged(value: object, path: str) -> object:
+    codec = codec_of(type(value))
+    return value if codec is None else {codec.tag: jsonable(codec.encode(value), path=path)}
+
+
+def _as_text(value: object, path: str) -> object:
+    codec = codec_of(type(value))
+    if codec is None:
+        return value
+    return str(value) if isinstance(value, timedelta) else plain_json(codec.encode(value), path=path)
+
+
+def _text(value: str, path: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise NotJsonError(path, "a lone surrogate is not text") from None
+    return value
+
+
+def _number(value: float, path: str) -> int | float:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise NotJsonError(path, f"JSON has no {value}")
+    elif not -MAX_INTEGER < value < MAX_INTEGER:
+        raise NotJsonError(path, "an integer of more than 4300 digits", hint="Pass it as text.")
+    return value
+
+
+def _key(key: object, path: str) -> str:
+    if isinstance(key, enum.Enum):
+        return _key(key.value, path)
+    if isinstance(key, str):
+        return _text(str.__str__(key), f"{path} (a key)")
+    if key is None or isinstance(key, (bool, int, float)):
+        return json.dumps(_number(key, f"{path} (a key)") if isinstance(key, float) else key)
+    raise NotJsonError(path, f"a key of class {type(key).__name__}; JSON has text keys only")
+
+
+def _whole_floats_as_integers(value: JSON) -> JSON:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole_floats_as_integers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole_floats_as_integers(item) for key, item in value.items()}
+    return value
