@@ -1,0 +1,193 @@
+"""The face: every public name, each loaded from its room when it is first asked for. No logic; never imported from inside."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.deck import RecordingOptions
+    from pytest_wfreplay.engine.adapters import SignalAdapter, logging_adapter, terminal_adapter
+    from pytest_wfreplay.engine.agent import Agent
+    from pytest_wfreplay.engine.result import RunMetrics, RunResult
+    from pytest_wfreplay.engine.workflow import Workflow, create_workflow
+    from pytest_wfreplay.errors import (
+        ActivationLimitError,
+        CassetteEmpty,
+        CassetteError,
+        CassetteMissing,
+        CassetteTruncated,
+        CassetteUnreadable,
+        CassetteVersionError,
+        ConfigurationError,
+        DivergenceError,
+        HandlerError,
+        HarnessError,
+        IllegalTransition,
+        LeaseLost,
+        LeaseTaken,
+        LiveCallBlocked,
+        NotJsonError,
+        OutputSchemaError,
+        RecordingFinalized,
+        RecordingNotFound,
+        ScriptExhausted,
+        SecretLeakError,
+        SignalPayloadError,
+        SnapshotFormatError,
+        SnapshotMismatchError,
+        StepFailed,
+        StepInputMismatchError,
+        StepTimeoutError,
+        StoreError,
+        StoreUnavailable,
+        TemplateError,
+        UnfinishedStepError,
+        UnrecordedStepError,
+        WfreplayError,
+        WorkflowSuspended,
+        WorkflowTimeoutError,
+    )
+    from pytest_wfreplay.harness import Harness, HarnessCapabilities, HarnessInput, HarnessOutput, RunContext, TokenUsage, ToolCall, ToolDefinition
+    from pytest_wfreplay.harnesses.anthropic import AnthropicHarness
+    from pytest_wfreplay.harnesses.function import FunctionHarness
+    from pytest_wfreplay.harnesses.resolve import resolve_harness
+    from pytest_wfreplay.harnesses.scripted import ScriptedHarness
+    from pytest_wfreplay.jsonable import register_codec
+    from pytest_wfreplay.pattern import Pattern
+    from pytest_wfreplay.plugin.expect import expect
+    from pytest_wfreplay.recording.player import Player
+    from pytest_wfreplay.recording.recording import Checkpoint, Recording, RecordingMetadata
+    from pytest_wfreplay.recording.store import RecordingQuery, SignalStore
+    from pytest_wfreplay.signal import Signal, SignalSource, create_signal, define_signal, is_signal
+    from pytest_wfreplay.steps.entry import Entry, Raised, Returned
+    from pytest_wfreplay.steps.step import step
+    from pytest_wfreplay.stores.files import FileSignalStore
+    from pytest_wfreplay.stores.memory import MemorySignalStore
+    from pytest_wfreplay.trace import Trace
+
+__all__ = [
+    "ActivationLimitError",
+    "Agent",
+    "AnthropicHarness",
+    "CassetteEmpty",
+    "CassetteError",
+    "CassetteMissing",
+    "CassetteTruncated",
+    "CassetteUnreadable",
+    "CassetteVersionError",
+    "Checkpoint",
+    "ConfigurationError",
+    "DivergenceError",
+    "Entry",
+    "FileSignalStore",
+    "FunctionHarness",
+    "HandlerError",
+    "Harness",
+    "HarnessCapabilities",
+    "HarnessError",
+    "HarnessInput",
+    "HarnessOutput",
+    "IllegalTransition",
+    "LeaseLost",
+    "LeaseTaken",
+    "LiveCallBlocked",
+    "MemorySignalStore",
+    "NotJsonError",
+    "OutputSchemaError",
+    "Pattern",
+    "Player",
+    "Raised",
+    "Recording",
+    "RecordingFinalized",
+    "RecordingMetadata",
+    "RecordingNotFound",
+    "RecordingOptions",
+    "RecordingQuery",
+    "Returned",
+    "RunContext",
+    "RunMetrics",
+    "RunResult",
+    "ScriptExhausted",
+    "ScriptedHarness",
+    "SecretLeakError",
+    "Signal",
+    "SignalAdapter",
+    "SignalPayloadError",
+    "SignalSource",
+    "SignalStore",
+    "SnapshotFormatError",
+    "SnapshotMismatchError",
+    "StepFailed",
+    "StepInputMismatchError",
+    "StepTimeoutError",
+    "StoreError",
+    "StoreUnavailable",
+    "TemplateError",
+    "TokenUsage",
+    "ToolCall",
+    "ToolDefinition",
+    "Trace",
+    "UnfinishedStepError",
+    "UnrecordedStepError",
+    "WfreplayError",
+    "Workflow",
+    "WorkflowSuspended",
+    "WorkflowTimeoutError",
+    "create_signal",
+    "create_workflow",
+    "define_signal",
+    "expect",
+    "is_signal",
+    "logging_adapter",
+    "register_codec",
+    "resolve_harness",
+    "step",
+    "terminal_adapter",
+]
+
+#: room -> the names that it gives to the face
+_ROOMS = {
+    "deck": "RecordingOptions",
+    "engine.adapters": "SignalAdapter logging_adapter terminal_adapter",
+    "engine.agent": "Agent",
+    "engine.result": "RunMetrics RunResult",
+    "engine.workflow": "Workflow create_workflow",
+    "errors": (
+        "ActivationLimitError CassetteEmpty CassetteError CassetteMissing CassetteTruncated CassetteUnreadable CassetteVersionError "
+        "ConfigurationError DivergenceError HandlerError HarnessError IllegalTransition LeaseLost LeaseTaken LiveCallBlocked "
+        "NotJsonError OutputSchemaError RecordingFinalized RecordingNotFound ScriptExhausted SecretLeakError SignalPayloadError "
+        "SnapshotFormatError SnapshotMismatchError StepFailed StepInputMismatchError StepTimeoutError StoreError StoreUnavailable "
+        "TemplateError UnfinishedStepError UnrecordedStepError WfreplayError WorkflowSuspended WorkflowTimeoutError"
+    ),
+    "harness": "Harness HarnessCapabilities HarnessInput HarnessOutput RunContext TokenUsage ToolCall ToolDefinition",
+    "harnesses.anthropic": "AnthropicHarness",
+    "harnesses.function": "FunctionHarness",
+    "harnesses.resolve": "resolve_harness",
+    "harnesses.scripted": "ScriptedHarness",
+    "jsonable": "register_codec",
+    "pattern": "Pattern",
+    "plugin.expect": "expect",
+    "recording.player": "Player",
+    "recording.recording": "Checkpoint Recording RecordingMetadata",
+    "recording.store": "RecordingQuery SignalStore",
+    "signal": "Signal SignalSource create_signal define_signal is_signal",
+    "steps.entry": "Entry Raised Returned",
+    "steps.step": "step",
+    "stores.files": "FileSignalStore",
+    "stores.memory": "MemorySignalStore",
+    "trace": "Trace",
+}
+_HOMES = {name: f"{__name__}.{room}" for room, names in _ROOMS.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # mypy reads the imports above; a __getattr__ that it can see would make every misspelled name an object
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

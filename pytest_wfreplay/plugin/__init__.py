@@ -1,0 +1,1 @@
+"""The plugin: the only room where pytest is known."""

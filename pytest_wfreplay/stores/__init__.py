@@ -1,0 +1,1 @@
+"""A shelf of stores: where recordings are kept. A book never imports its neighbour."""
