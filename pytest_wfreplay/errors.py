@@ -104,7 +104,7 @@ class HarnessError(WfreplayError):
         self.recoverable = recoverable
 
 
-class ScriptExhausted(HarnessError):
+class ScriptExhausted(HarnessError):  # noqa: N818 - the contract's name
     """A scripted harness was asked once more than it has replies."""
 
     def __init__(self, message: str) -> None:
