@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from pytest_wfreplay.harnesses.function import FunctionHarness
     from pytest_wfreplay.harnesses.resolve import resolve_harness
     from pytest_wfreplay.harnesses.scripted import ScriptedHarness
-    from pytest_wfreplay.jsonable import register_codec
     from pytest_wfreplay.pattern import Pattern
     from pytest_wfreplay.plugin.expect import expect
     from pytest_wfreplay.recording.player import Player
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from pytest_wfreplay.stores.files import FileSignalStore
     from pytest_wfreplay.stores.memory import MemorySignalStore
     from pytest_wfreplay.trace import Trace
+    from pytest_wfreplay.typed import register_codec
 
 __all__ = [
     "ActivationLimitError",
@@ -165,7 +165,6 @@ _ROOMS = {
     "harnesses.function": "FunctionHarness",
     "harnesses.resolve": "resolve_harness",
     "harnesses.scripted": "ScriptedHarness",
-    "jsonable": "register_codec",
     "pattern": "Pattern",
     "plugin.expect": "expect",
     "recording.player": "Player",
@@ -177,6 +176,7 @@ _ROOMS = {
     "stores.files": "FileSignalStore",
     "stores.memory": "MemorySignalStore",
     "trace": "Trace",
+    "typed": "register_codec",
 }
 _HOMES = {name: f"{__name__}.{room}" for room, names in _ROOMS.items() for name in names.split()}
 
