@@ -1,0 +1,117 @@
+"""Exceptions as JSON and back: the same class live and in replay, without pickle, without imports, without calling anybody's __init__.
+
+1. A class is found again by module and qualified name among the modules that are loaded. What cannot be found, or does not say the same
+   when rebuilt, is a `StepFailed` both live and in replay, so that code which catches it behaves alike both times.
+2. Of an exception are kept: its arguments, the attributes that JSON can carry, its notes and its cause.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+
+from pytest_wfreplay.errors import NotJsonError, StepFailed
+from pytest_wfreplay.jsonable import JSON, jsonable, restore
+
+
+def describe(error: BaseException) -> dict[str, JSON]:
+    """The JSON that an entry keeps of an exception: `{"type", "message", …}`, what is empty left out."""
+    cls = type(error)
+    facts: dict[str, JSON] = {"type": cls.__qualname__, "message": message_of(error)}
+    if cls.__module__ != "builtins":
+        facts["module"] = cls.__module__
+    if error.args:
+        facts["args"] = [_carried(argument) for argument in error.args]
+    attributes = {name: value for name, value in vars(error).items() if not name.startswith("__") and _is_carried(value)}
+    if attributes:
+        facts["attributes"] = {name: jsonable(value) for name, value in attributes.items()}
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        facts["notes"] = [str(note) for note in notes]
+    if error.__cause__ is not None:
+        facts["cause"] = {"type": type(error.__cause__).__qualname__, "message": message_of(error.__cause__)}
+    return facts
+
+
+def briefly(error: BaseException) -> dict[str, JSON]:
+    """What a signal says of an exception: `{"type", "message"}`."""
+    return {"type": type(error).__name__, "message": message_of(error)}
+
+
+def message_of(error: BaseException) -> str:
+    """The exception's text, with lone surrogates replaced: a message must never be what cannot be kept."""
+    return str(error).encode("utf-8", "replace").decode("utf-8")
+
+
+def rebuild(facts: Mapping[str, JSON]) -> Exception:
+    """The exception that `describe` described, or `StepFailed` when its class cannot be found or would say something else."""
+    kind, message = str(facts.get("type", "Exception")), str(facts.get("message", ""))
+    cls = _find(str(facts.get("module", "builtins")), kind)
+    if cls is not None:
+        arguments = facts.get("args") or []
+        error = _revive(cls, arguments if isinstance(arguments, list) else [], facts.get("attributes"))
+        if error is not None and message_of(error) == message:
+            _decorate(error, facts)
+            return error
+    failed = StepFailed(kind.rpartition(".")[2], message)
+    failed.__cause__ = _cause(facts)
+    return failed
+
+
+def as_replay_will(error: Exception, facts: Mapping[str, JSON]) -> Exception:
+    """What a failed step raises live: the exception itself where replay can rebuild its class, else `StepFailed` chained to it."""
+    rebuilt = rebuild(facts)
+    if type(rebuilt) is type(error):
+        return error
+    rebuilt.__cause__ = error
+    return rebuilt
+
+
+def _find(module: str, qualified_name: str) -> type[Exception] | None:
+    if module not in sys.modules or "<" in qualified_name:
+        return None
+    try:
+        found = functools.reduce(getattr, qualified_name.split("."), sys.modules[module])
+    except AttributeError:
+        return None
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _revive(cls: type[Exception], arguments: list[JSON], attributes: object) -> Exception | None:
+    values = [restore(argument) for argument in arguments]
+    try:
+        if cls.__module__ == "builtins":
+            return cls(*values)
+        error = cls.__new__(cls, *values)
+        error.args = tuple(values)
+        if isinstance(attributes, Mapping):
+            for name, value in attributes.items():
+                setattr(error, name, restore(value))
+    except Exception:  # noqa: BLE001 - a stranger's __new__ or property may raise anything; the caller falls back to StepFailed
+        return None
+    return error
+
+
+def _decorate(error: Exception, facts: Mapping[str, JSON]) -> None:
+    notes = facts.get("notes")
+    if isinstance(notes, list):
+        error.__notes__ = [str(note) for note in notes]
+    error.__cause__ = _cause(facts)
+
+
+def _cause(facts: Mapping[str, JSON]) -> Exception | None:
+    cause = facts.get("cause")
+    return rebuild({"args": [cause.get("message", "")], **cause}) if isinstance(cause, Mapping) else None
+
+
+def _carried(value: object) -> JSON:
+    return jsonable(value) if _is_carried(value) else str(value)
+
+
+def _is_carried(value: object) -> bool:
+    try:
+        jsonable(value)
+    except (NotJsonError, ValueError, RecursionError):
+        return False
+    return True

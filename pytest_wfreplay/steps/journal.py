@@ -1,0 +1,179 @@
+"""The port that every step asks first, and the row of it that remembers nothing.
+
+| journal  | remembers                        | keeps             |
+|----------|----------------------------------|-------------------|
+| live     | nothing                          | nothing           |
+| recorder | nothing                          | everything        |
+| replayer | everything, refuses the rest     | nothing           |
+| extender | what it has, does the rest       | what it had to do |
+
+1. `recall` is asked once for each step, before its work begins, in the order in which steps begin.
+2. `append` is called once for each step whose work was done here, when it has ended.
+3. `place` gives each signal its id and time; `hear` is told of each signal when it takes its place in the one order.
+4. `end` is called once, last, however the run ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from pytest_wfreplay.clock import Clock, SystemClock, iso
+from pytest_wfreplay.jsonable import JSON
+from pytest_wfreplay.signal import Signal, SignalSource, signal_id
+from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Outcome
+
+#: How a run is ended from outside.
+Interruption: TypeAlias = Literal["timeout", "cancelled"]
+
+#: How a run can end.
+Status: TypeAlias = Literal["completed", "failed", "cancelled", "timeout"]
+
+
+@dataclass(slots=True)
+class Remembered:
+    """A step that the journal knows. `signals` is what it had said, in order; `spelled` the canonical spelling of what it returned."""
+
+    entry: Entry
+    spelled: str | None = None
+    signals: Sequence[Signal] = ()
+    #: For each of `signals` its place among all that came from outside in the run, -1 for what the run said by itself.
+    turns: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run says of itself when it starts. `workflow` is None for bare steps; `initial_state` is JSON or absent."""
+
+    workflow: str | None
+    initial_state: JSON | Absent = ABSENT
+    harnesses: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. `outcome` is that of a function workflow, its values JSON; `error` is `{"type", "message"}`."""
+
+    status: Status
+    final_state: JSON | Absent = ABSENT
+    outcome: Outcome | None = None
+    error: Mapping[str, JSON] | None = None
+
+
+class Journal(Protocol):
+    """What one run's steps ask. See the laws above."""
+
+    @property
+    def recording_id(self) -> str | None:
+        """The recording that is made or replayed, or None."""
+
+    @property
+    def works(self) -> bool:
+        """Whether there may be work to do, so that a harness is needed."""
+
+    def recall(self, key: str, input: object) -> Remembered | None:
+        """What is known of a step that is about to begin; None means: do it.
+
+        Raises:
+            DivergenceError: the step may not be done, or was given another input than it is known with.
+        """
+
+    def append(self, entry: Entry) -> None:
+        """Keep a step that was done."""
+
+    def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
+        """The signal at a position (from 1) of this run."""
+
+    def hear(self, signal: Signal) -> None:
+        """Take note of the next signal of the one order."""
+
+    def turn(self, ordinal: int, *, at_rest: bool) -> Awaitable[None] | None:
+        """What to wait for before what came from outside at `ordinal` may come again; None when it may come now.
+
+        `at_rest` asks that everything the run said before it was heard first.
+        """
+
+    def arrive(self, ordinal: int) -> None:
+        """What came from outside at `ordinal` has come."""
+
+    async def lapse(self, remembered: Remembered) -> None:
+        """Wait as a cancelled step does: until it is cancelled again."""
+
+    async def interruption(self, timeout: float | None) -> Interruption:
+        """Return when the run is to be ended from outside: its `timeout` (seconds) is over, or as it was recorded."""
+
+    def duration_ms(self) -> float:
+        """Milliseconds since the run began, as it was recorded if it is replayed."""
+
+    async def end(self, ending: Ending) -> None:
+        """Close the journal.
+
+        Raises:
+            DivergenceError: the run is not what was recorded.
+        """
+
+
+class JournalSource(Protocol):
+    """Who hands a run its journal: the one place where modes are known."""
+
+    async def open(self, run: RunFacts) -> Journal:
+        """The journal of a run that is about to start."""
+
+
+class LiveJournal:
+    """The row that remembers and keeps nothing: a plain production run."""
+
+    recording_id: str | None = None
+    works = True
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._began = self.clock.monotonic()
+
+    def recall(self, key: str, input: object) -> Remembered | None:  # noqa: ARG002 - it remembers nothing
+        """Nothing."""
+        return None
+
+    def append(self, entry: Entry) -> None:
+        """Keep nothing."""
+
+    def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
+        """A signal of this moment."""
+        return Signal(signal_id(position), name, payload, iso(self.clock.now()), source)
+
+    def hear(self, signal: Signal) -> None:
+        """Keep nothing."""
+
+    def turn(self, ordinal: int, *, at_rest: bool) -> None:
+        """Nothing comes again."""
+
+    def arrive(self, ordinal: int) -> None:
+        """Nothing comes again."""
+
+    async def lapse(self, remembered: Remembered) -> None:
+        """Nothing comes again."""
+
+    async def interruption(self, timeout: float | None) -> Interruption:
+        """After `timeout` seconds, or never."""
+        if timeout is None:
+            await asyncio.Event().wait()
+        else:
+            await self.clock.sleep(timeout)
+        return "timeout"
+
+    def duration_ms(self) -> float:
+        """Milliseconds since the run began."""
+        return round((self.clock.monotonic() - self._began) * 1000, 3)
+
+    async def end(self, ending: Ending) -> None:
+        """Nothing was kept."""
+
+
+class LiveSource:
+    """Hands out live journals."""
+
+    async def open(self, run: RunFacts) -> Journal:  # noqa: ARG002 - a live run is asked nothing
+        """A journal that remembers and keeps nothing."""
+        return LiveJournal()

@@ -1,0 +1,63 @@
+"""The line of a run: everything said in it, each signal in its one place, and how often each step has begun."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from pytest_wfreplay.jsonable import JSON
+from pytest_wfreplay.signal import Signal, SignalSource
+from pytest_wfreplay.steps.journal import Journal, JournalSource, LiveSource
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Work that an explicit key names: the spelling of what it was given, and what becomes of it."""
+
+    spelled_input: str
+    outcome: Future[str]
+
+
+class Line:
+    """One run's signals in order, its journal, and its counts; threads may share it.
+
+    `queue` takes a signal that was placed and sees to it that it is heard in its turn; without one it is heard at once.
+    """
+
+    __slots__ = ("counts", "journal", "keyed", "lock", "position", "queue", "signals", "source")
+
+    def __init__(self, journal: Journal, *, queue: Callable[[Signal], None] | None = None, source: JournalSource | None = None) -> None:
+        self.journal = journal
+        self.queue = queue
+        #: Who hands journals to runs that start inside this one.
+        self.source: JournalSource = source or LiveSource()
+        self.signals: list[Signal] = []
+        self.position = 0
+        self.counts: dict[str, int] = {}
+        self.keyed: dict[str, Done] = {}
+        self.lock = threading.RLock()
+
+    def emit(self, name: str, payload: JSON, source: SignalSource | None) -> Signal:
+        """Say something: the signal with its place in the line."""
+        with self.lock:
+            self.position = position = self.position + 1
+            signal = self.journal.place(position, name, payload, source)
+            if self.queue is None:
+                self.signals.append(signal)
+                self.journal.hear(signal)
+            else:
+                self.queue(signal)
+        return signal
+
+    def hear(self, signal: Signal) -> None:
+        """Take a queued signal into the order."""
+        self.signals.append(signal)
+        self.journal.hear(signal)
+
+    def count(self, name: str) -> int:
+        """Which occurrence of this (namespaced) name begins now, from 1."""
+        with self.lock:
+            number = self.counts[name] = self.counts.get(name, 0) + 1
+        return number

@@ -1,0 +1,275 @@
+"""One run's place in its namespace: the only caller of a journal, and the tap through which every outcome enters a run.
+
+1. `recall` comes before everything else. What the journal knows is not done again.
+2. What a step gives is spelled as JSON before its caller sees it, so that a live run sees what its replay will see.
+3. An `Exception` is an outcome. Whatever else ends a step (cancellation, an interrupt) leaves an entry without one.
+4. A step inside a step has the outer step's key as its namespace; what is said there is part of what the outer step said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
+
+from pytest_wfreplay.errors import StepTimeoutError
+from pytest_wfreplay.jsonable import JSON, jsonable, plain_json, restore, unspell
+from pytest_wfreplay.signal import Signal, SignalSource
+from pytest_wfreplay.steps.entry import Entry, Raised, Returned, error_of
+from pytest_wfreplay.steps.failure import as_replay_will, briefly, describe, rebuild
+from pytest_wfreplay.steps.journal import Remembered
+from pytest_wfreplay.steps.key import quote, spell_key
+from pytest_wfreplay.steps.line import Line
+
+#: What a step does: it gives a value, or something to wait for that gives one.
+Work: TypeAlias = Callable[[], object]
+
+#: Takes the name and the payload of a signal that a stream says.
+Deliver: TypeAlias = Callable[[str, JSON], object]
+
+#: The scope in which steps and runs find themselves: the only "current" thing of the house.
+current: ContextVar[Scope | None] = ContextVar("pytest_wfreplay_scope", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard a step tries: `retries` more tries after the first, each of at most `timeout` seconds."""
+
+    retries: int = 0
+    timeout: float | None = None
+
+
+ONCE = Effort()
+
+
+class Scope:
+    """A namespace in a run: `prefix` is empty or ends with `/`, `origin` is the source of what is said here."""
+
+    __slots__ = ("_say", "is_inside", "line", "origin", "prefix")
+
+    def __init__(
+        self, line: Line, prefix: str = "", *, origin: SignalSource | None = None, say: Deliver | None = None, is_inside: bool = False
+    ) -> None:
+        self.line = line
+        self.prefix = prefix
+        self.origin = origin
+        #: Whether this is inside a step, whose replay skips everything in here.
+        self.is_inside = is_inside
+        self._say = say
+
+    def below(self, name: str) -> Scope:
+        """The scope of a namespace in this one."""
+        return Scope(self.line, f"{self.prefix}{quote(name)}/", origin=self.origin, say=self._say, is_inside=self.is_inside)
+
+    def emit(self, name: str, payload: JSON) -> Signal | None:
+        """Say something here; None where a stream carries it into the line."""
+        if self._say is not None:
+            self._say(name, payload)
+            return None
+        return self.line.emit(name, payload, self.origin)
+
+    def key(self, name: str) -> str:
+        """The key of the step of this name that begins now."""
+        full = self.prefix + quote(name)
+        return spell_key("", full, self.line.count(full))
+
+    async def step(self, key: str, work: Work, given: object = None, effort: Effort = ONCE) -> object:
+        """Do some work at most once: what the journal remembers, else what `work` gives, as its replay will give it."""
+        remembered = self.line.journal.recall(key, given)
+        if remembered is not None:
+            waiting = self._repeat(remembered)
+            if waiting is not None:
+                await waiting
+            return self._conclude(remembered)
+        with self._begun(key, given) as attempt:
+            for attempt.number in range(1, effort.retries + 2):
+                try:
+                    async with _limit(key, effort.timeout):
+                        value = work()
+                        attempt.value = await value if inspect.isawaitable(value) else value
+                    break
+                except Exception:
+                    if attempt.number > effort.retries:
+                        raise
+        return attempt.result
+
+    def step_now(self, key: str, work: Work, given: object = None) -> object:
+        """The same for work that is done without waiting."""
+        remembered = self.line.journal.recall(key, given)
+        if remembered is not None:
+            if remembered.signals:
+                for signal in remembered.signals[:-1]:
+                    self.line.emit(signal.name, signal.payload, signal.source)
+                self._end_again(remembered)
+            return self._conclude(remembered)
+        with self._begun(key, given) as attempt:
+            attempt.value = work()
+        return attempt.result
+
+    async def stream(self, name: str, given: object, work: Callable[[Deliver], Awaitable[JSON]], deliver: Deliver) -> JSON:
+        """The same for work that says signals while it is done; they are part of what is remembered. Its outcome is JSON."""
+        key = self.key(name)
+        journal = self.line.journal
+        remembered = journal.recall(key, given)
+        if remembered is not None:
+            return await self._play(remembered, deliver)
+        spelled = jsonable(given, path=f"input of step {key!r}")
+        token = current.set(Scope(self.line, key + "/", origin=self.origin, say=deliver, is_inside=True))
+        try:
+            output = await work(deliver)
+        except Exception as error:
+            facts = describe(error)
+            journal.append(Entry(key, spelled, Raised(facts)))
+            _raise_as_replay_will(error, facts)
+        except BaseException:
+            journal.append(Entry(key, spelled, None))
+            raise
+        finally:
+            current.reset(token)
+        journal.append(Entry(key, spelled, Returned(output)))
+        return output
+
+    @contextmanager
+    def _begun(self, key: str, given: object) -> Iterator[_Attempt]:
+        """The frame around live work: its signals, its scope, and its entry however it ends."""
+        spelled = jsonable(given, path=f"input of step {key!r}")
+        started = self.emit("step:start", {"step": key, "input": plain_json(given)})
+        attempt = _Attempt()
+        token = current.set(Scope(self.line, key + "/", origin=self._origin_inside(key, started), say=self._say, is_inside=True))
+        try:
+            yield attempt
+            output = jsonable(attempt.value, path=f"output of step {key!r}")
+        except Exception as error:
+            facts = describe(error)
+            self._append(Entry(key, spelled, Raised(facts), attempt.number), started, {"step": key, "error": briefly(error)})
+            _raise_as_replay_will(error, facts)
+        except BaseException:
+            self.line.journal.append(Entry(key, spelled, None, attempt.number))
+            raise
+        finally:
+            current.reset(token)
+        self._append(Entry(key, spelled, Returned(output), attempt.number), started, {"step": key, "output": plain_json(attempt.value)})
+        attempt.result = restore(output)
+
+    def _append(self, entry: Entry, started: Signal | None, payload: dict[str, JSON]) -> None:
+        self.line.journal.append(entry)
+        if started is None:
+            self.emit("step:end", payload)
+        else:
+            self.line.emit("step:end", payload, self._source_of_end(started))
+
+    def _source_of_end(self, started: Signal) -> SignalSource:
+        origin = self.origin
+        return SignalSource(origin.agent, origin.activation, None, started.id) if origin else SignalSource(parent=started.id)
+
+    def _origin_inside(self, key: str, started: Signal | None) -> SignalSource | None:
+        if started is None:
+            return self.origin
+        outermost = self.origin.activation if self.origin and self.is_inside else None
+        return SignalSource(activation=outermost or key, parent=started.id)
+
+    def _repeat(self, remembered: Remembered) -> Awaitable[None] | None:
+        """Say again what the step had said; where it must wait for something, return what to wait for."""
+        signals = remembered.signals
+        line = self.line
+        if remembered.entry.outcome is None:
+            for signal in signals:
+                line.emit(signal.name, signal.payload, signal.source)
+            return line.journal.lapse(remembered)
+        if not signals:
+            return None
+        for signal in signals[:-1]:
+            line.emit(signal.name, signal.payload, signal.source)
+        waiting = line.journal.turn(remembered.turns[-1], at_rest=line.queue is None)
+        if waiting is None:
+            self._end_again(remembered)
+            return None
+        return self._after(waiting, remembered)
+
+    async def _after(self, waiting: Awaitable[None], remembered: Remembered) -> None:
+        await waiting
+        self._end_again(remembered)
+
+    def _end_again(self, remembered: Remembered) -> None:
+        last = remembered.signals[-1]
+        self.line.journal.arrive(remembered.turns[-1])
+        self.line.emit(last.name, last.payload, last.source)
+
+    def _conclude(self, remembered: Remembered) -> object:
+        """What a remembered step gives its caller: a fresh value, or its error."""
+        if remembered.spelled is not None:
+            return unspell(remembered.spelled)
+        raise rebuild(error_of(remembered.entry.outcome) or {})
+
+    async def _play(self, remembered: Remembered, deliver: Deliver) -> JSON:
+        journal = self.line.journal
+        for signal, ordinal in zip(remembered.signals, remembered.turns, strict=True):
+            waiting = journal.turn(ordinal, at_rest=False)
+            if waiting is not None:
+                await waiting
+            journal.arrive(ordinal)
+            deliver(signal.name, signal.payload)
+        outcome = remembered.entry.outcome
+        if outcome is None:
+            await journal.lapse(remembered)
+        if isinstance(outcome, Returned):
+            return outcome.value  # type: ignore[return-value]  # an entry's values are JSON
+        raise rebuild(error_of(outcome) or {})
+
+
+class _Attempt:
+    """What live work gave, and how often it was tried."""
+
+    __slots__ = ("number", "result", "value")
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.value: object = None
+        self.result: object = None
+
+
+@contextmanager
+def entered(scope: Scope | None) -> Iterator[None]:
+    """Make a scope the current one for a while; None hides the one there is."""
+    token = current.set(scope)
+    try:
+        yield
+    finally:
+        current.reset(token)
+
+
+def _raise_as_replay_will(error: Exception, facts: dict[str, JSON]) -> NoReturn:
+    failure = as_replay_will(error, facts)
+    if failure is error:
+        raise error
+    raise failure from error
+
+
+class _limit:  # noqa: N801 - reads as the function it stands for
+    """At most so many seconds; without a limit it costs nothing."""
+
+    __slots__ = ("_key", "_timeout", "_watch")
+
+    def __init__(self, key: str, timeout: float | None) -> None:
+        self._key = key
+        self._timeout = timeout
+        self._watch: asyncio.Timeout | None = None
+
+    async def __aenter__(self) -> None:
+        if self._timeout is not None:
+            self._watch = asyncio.timeout(self._timeout)
+            await self._watch.__aenter__()
+
+    async def __aexit__(self, *raised: object) -> None:
+        if self._watch is None:
+            return
+        try:
+            await self._watch.__aexit__(*raised)  # type: ignore[arg-type]  # what the interpreter gives
+        except TimeoutError as error:
+            if self._watch.expired() and self._timeout is not None:
+                raise StepTimeoutError(self._key, self._timeout) from error
+            raise
