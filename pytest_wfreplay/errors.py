@@ -1,40 +1,40 @@
 """Every error of the product in one tree, each with its facts and a hint that says what to do next.
 
-    WfreplayError
-    ├── ConfigurationError                      a workflow, an option or a setting is wrong; nothing has started
-    ├── NotJsonError                            a value that JSON cannot carry            (also TypeError)
-    │   └── SignalPayloadError                  … in the payload of a signal, or against its schema
-    ├── TemplateError                           a prompt names what is not there
-    ├── OutputSchemaError                       a reply is not what the agent's schema asks for
-    ├── HarnessError                            a harness failed
-    │   └── ScriptExhausted                     a scripted harness has no reply left
-    ├── HandlerError                            a reducer, handler, process, guard or prompt raised
-    ├── WorkflowTimeoutError                    the run used up its time                  (also TimeoutError)
-    ├── StepTimeoutError                        one step used up its time                 (also TimeoutError)
-    ├── ActivationLimitError                    agents or handlers go round in a circle
-    ├── WorkflowSuspended                       a run waits for somebody
-    ├── StepFailed                              a step failed with an error whose class cannot be found again
-    ├── UnfinishedStepError                     a step began in an earlier run and never ended
-    ├── RecordingNotFound                       no recording of that id or name           (also LookupError)
-    ├── RecordingFinalized                      a recording that is closed was written to
-    ├── CassetteError                           a cassette cannot be used
-    │   ├── CassetteMissing                     there is none
-    │   ├── CassetteEmpty                       there is a file, with nothing in it
-    │   ├── CassetteTruncated                   its end is missing
-    │   ├── CassetteUnreadable                  bad YAML or a wrong shape
-    │   └── CassetteVersionError                written by a newer version
-    ├── DivergenceError                         this run is not what was recorded
-    │   ├── StepInputMismatchError              a known step was given another input
-    │   └── UnrecordedStepError                 a step that the recording does not know
-    ├── LiveCallBlocked                         replay reached for the network or a new process
-    ├── SecretLeakError                         a known secret would have reached the disk
-    ├── SnapshotFormatError                     a snapshot is not one
-    ├── SnapshotMismatchError                   a snapshot of another workflow
-    └── StoreError                              a store failed
-        ├── StoreUnavailable                    it does not answer
-        ├── LeaseTaken                          another owner works on this run
-        ├── LeaseLost                           another owner took this run over
-        └── IllegalTransition                   a status cannot follow the one before it
+WfreplayError
+├── ConfigurationError                      a workflow, an option or a setting is wrong; nothing has started
+├── NotJsonError                            a value that JSON cannot carry            (also TypeError)
+│   └── SignalPayloadError                  … in the payload of a signal, or against its schema
+├── TemplateError                           a prompt names what is not there
+├── OutputSchemaError                       a reply is not what the agent's schema asks for
+├── HarnessError                            a harness failed
+│   └── ScriptExhausted                     a scripted harness has no reply left
+├── HandlerError                            a reducer, handler, process, guard or prompt raised
+├── WorkflowTimeoutError                    the run used up its time                  (also TimeoutError)
+├── StepTimeoutError                        one step used up its time                 (also TimeoutError)
+├── ActivationLimitError                    agents or handlers go round in a circle
+├── WorkflowSuspended                       a run waits for somebody
+├── StepFailed                              a step failed with an error whose class cannot be found again
+├── UnfinishedStepError                     a step began in an earlier run and never ended
+├── RecordingNotFound                       no recording of that id or name           (also LookupError)
+├── RecordingFinalized                      a recording that is closed was written to
+├── CassetteError                           a cassette cannot be used
+│   ├── CassetteMissing                     there is none
+│   ├── CassetteEmpty                       there is a file, with nothing in it
+│   ├── CassetteTruncated                   its end is missing
+│   ├── CassetteUnreadable                  bad YAML or a wrong shape
+│   └── CassetteVersionError                written by a newer version
+├── DivergenceError                         this run is not what was recorded
+│   ├── StepInputMismatchError              a known step was given another input
+│   └── UnrecordedStepError                 a step that the recording does not know
+├── LiveCallBlocked                         replay reached for the network or a new process
+├── SecretLeakError                         a known secret would have reached the disk
+├── SnapshotFormatError                     a snapshot is not one
+├── SnapshotMismatchError                   a snapshot of another workflow
+└── StoreError                              a store failed
+    ├── StoreUnavailable                    it does not answer
+    ├── LeaseTaken                          another owner works on this run
+    ├── LeaseLost                           another owner took this run over
+    └── IllegalTransition                   a status cannot follow the one before it
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class WorkflowSuspended(WfreplayError):  # noqa: N818 - a state of the run, not 
 class StepFailed(WfreplayError):  # noqa: N818 - the contract's name
     """A step failed with an error whose class cannot be found again, live or in replay. `type` is its name."""
 
-    def __init__(self, type: str, message: str) -> None:  # noqa: A002 - the contract's name
+    def __init__(self, type: str, message: str) -> None:
         super().__init__(f"{type}: {message}", hint="Define the exception's class at the top of a module to catch it by its class.")
         self.type = type
         self.message = message

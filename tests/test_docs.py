@@ -2,7 +2,7 @@
 
 1. A block whose info string has `title="test_x.py"` is a file of that folder: it is written, not run. A later block of the same title replaces it.
 2. `python` runs as a script of its own. `bash` runs line by line. Both must succeed, unless an output follows that says otherwise.
-3. `text title="Output"` is what the block before it printed. `console` is both in one: lines beginning with `$ ` run, the lines below are their output.
+3. `text title="Output"` is what the block before it printed. `console` is both in one: lines beginning with `$ ` run, what follows is their output.
 4. Outputs are compared after volatile things got steady names (times, durations, folders, ids, the width of rulers). `...` stands for any
    text in a line, and on a line of its own for any lines.
 5. `json`, `toml` and `yaml` are parsed; other languages may only be shown when SHOWN names them.
