@@ -38,6 +38,9 @@ ROOMS = {
         "steps.resume",
         "recording.recording",
         "recording.store",
+        "recording.given",
+        "recording.draft",
+        "recording.cassette",
         "recording.codec*",
         "recording.names",
         "execution.*",
@@ -50,7 +53,7 @@ ROOMS = {
 }
 
 #: shelf -> the files on it that its books share, or that know all its books by name
-SHELVES = {"stores": ("open", "sql", "query"), "harnesses": ("resolve",), "report": ()}
+SHELVES = {"stores": ("open", "sql", "query", "cassette_file"), "harnesses": ("resolve",), "report": ()}
 
 #: outside name -> its one door (two where two rooms need it for different ends)
 DOORS = {
@@ -59,7 +62,7 @@ DOORS = {
     "pluggy": ("plugin.*",),
     "yaml": ("recording.codec*",),
     "deepdiff": ("recording.divergence*",),
-    "filelock": ("stores.files*",),
+    "filelock": ("stores.cassette_file",),
     "jinja2": ("template",),
     "jsonschema": ("schema",),
     "time": ("clock",),
