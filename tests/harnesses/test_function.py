@@ -108,15 +108,16 @@ def _breaks(told: HarnessInput) -> Iterator[str]:
 
 
 def test_what_it_raises_is_said_and_raised() -> None:
-    async def scenario() -> None:
-        signals = []
-        with pytest.raises(ValueError, match="broken"):
-            async for signal in FunctionHarness(_breaks).run(HarnessInput(), RunContext("run")):
-                signals.append(signal)  # noqa: PERF401 - what came before the error counts
-        assert [signal.name for signal in signals] == ["harness:start", "text:delta", "harness:error"]
-        assert signals[-1].payload == {"code": "ValueError", "message": "broken", "recoverable": False}
+    signals: list[Signal] = []
 
-    asyncio.run(scenario())
+    async def listen() -> None:
+        async for signal in FunctionHarness(_breaks).run(HarnessInput(), RunContext("run")):
+            signals.append(signal)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(listen())
+    assert [signal.name for signal in signals] == ["harness:start", "text:delta", "harness:error"]
+    assert signals[-1].payload == {"code": "ValueError", "message": "broken", "recoverable": False}
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])

@@ -65,5 +65,5 @@ def test_others_are_among_the_choices() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_one_that_cannot_be_imported_says_why() -> None:
-    with pytest.raises(ConfigurationError, match="'lost' .*no_such_room"):
+    with pytest.raises(ConfigurationError, match=r"'lost' .*no_such_room"):
         resolve_harness("lost")

@@ -74,14 +74,15 @@ def test_a_script_that_has_no_reply_says_for_whom(replies: object, complaint: st
 
 @pytest.mark.parametrize("reply", [ValueError("bad"), HarnessError("overloaded", "Later.", recoverable=True), TimeoutError])
 def test_an_exception_is_raised_after_it_was_said(reply: object) -> None:
-    async def scenario() -> None:
-        signals = []
-        with pytest.raises(reply if isinstance(reply, type) else type(reply)):
-            async for signal in ScriptedHarness([reply]).run(HarnessInput(), RunContext("run")):  # type: ignore[list-item]  # the table mixes the kinds
-                signals.append(signal)  # noqa: PERF401 - what came before the error counts
-        assert [signal.name for signal in signals] == ["harness:start", "harness:error"]
+    signals: list[Signal] = []
 
-    asyncio.run(scenario())
+    async def listen() -> None:
+        async for signal in ScriptedHarness([reply]).run(HarnessInput(), RunContext("run")):  # type: ignore[list-item]  # the table mixes the kinds
+            signals.append(signal)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(reply if isinstance(reply, type) else type(reply)):
+        asyncio.run(listen())
+    assert [signal.name for signal in signals] == ["harness:start", "harness:error"]
 
 
 def test_an_exception_of_the_script_itself_is_one_too() -> None:
