@@ -42,7 +42,7 @@ END = [
 
 
 class Service(ThreadingHTTPServer):
-    """Answers every request by `answer`, and keeps what was asked. `hangs` is set when a stream has stopped half-way, `gone` when its client has closed it."""
+    """Answers every request by `answer`; `hangs` is set when a stream stops half-way, `gone` when its client has closed it."""
 
     daemon_threads = True
 
