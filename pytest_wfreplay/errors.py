@@ -39,7 +39,7 @@ WfreplayError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,8 @@ class WfreplayError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        #: The `RunResult` of the run that this error ended, with its state and signals so far; None outside of one.
+        self.result: Any = None
         if hint:
             self.add_note(f"hint: {hint}")
 

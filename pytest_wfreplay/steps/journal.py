@@ -69,10 +69,6 @@ class Journal(Protocol):
     def recording_id(self) -> str | None:
         """The recording that is made or replayed, or None."""
 
-    @property
-    def works(self) -> bool:
-        """Whether there may be work to do, so that a harness is needed."""
-
     def recall(self, key: str, input: object) -> Remembered | None:
         """What is known of a step that is about to begin; None means: do it.
 
@@ -118,6 +114,10 @@ class Journal(Protocol):
 class JournalSource(Protocol):
     """Who hands a run its journal: the one place where modes are known."""
 
+    @property
+    def works(self) -> bool:
+        """Whether there may be work to do, so that harnesses are needed."""
+
     async def open(self, run: RunFacts) -> Journal:
         """The journal of a run that is about to start."""
 
@@ -126,7 +126,6 @@ class LiveJournal:
     """The row that remembers and keeps nothing: a plain production run."""
 
     recording_id: str | None = None
-    works = True
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
@@ -173,6 +172,8 @@ class LiveJournal:
 
 class LiveSource:
     """Hands out live journals."""
+
+    works = True
 
     async def open(self, run: RunFacts) -> Journal:  # noqa: ARG002 - a live run is asked nothing
         """A journal that remembers and keeps nothing."""

@@ -28,8 +28,8 @@ from pytest_wfreplay.steps.line import Line
 #: What a step does: it gives a value, or something to wait for that gives one.
 Work: TypeAlias = Callable[[], object]
 
-#: Takes the name and the payload of a signal that a stream says.
-Deliver: TypeAlias = Callable[[str, JSON], object]
+#: Takes the name and the payload of a signal that a stream says, and the type of the harness that says it.
+Deliver: TypeAlias = Callable[[str, JSON, str], object]
 
 #: The scope in which steps and runs find themselves: the only "current" thing of the house.
 current: ContextVar[Scope | None] = ContextVar("pytest_wfreplay_scope", default=None)
@@ -68,7 +68,7 @@ class Scope:
     def emit(self, name: str, payload: JSON) -> Signal | None:
         """Say something here; None where a stream carries it into the line."""
         if self._say is not None:
-            self._say(name, payload)
+            self._say(name, payload, self.origin.harness or "" if self.origin else "")
             return None
         return self.line.emit(name, payload, self.origin)
 
@@ -110,8 +110,8 @@ class Scope:
             attempt.value = work()
         return attempt.result
 
-    async def stream(self, name: str, given: object, work: Callable[[Deliver], Awaitable[JSON]], deliver: Deliver) -> JSON:
-        """The same for work that says signals while it is done; they are part of what is remembered. Its outcome is JSON."""
+    async def stream(self, name: str, given: object, work: Callable[[], Awaitable[JSON]], deliver: Deliver) -> JSON:
+        """The same for work that says signals while it is done; they are part of what is remembered. Its outcome is plain JSON."""
         key = self.key(name)
         journal = self.line.journal
         remembered = journal.recall(key, given)
@@ -120,7 +120,7 @@ class Scope:
         spelled = jsonable(given, path=f"input of step {key!r}")
         token = current.set(Scope(self.line, key + "/", origin=self.origin, say=deliver, is_inside=True))
         try:
-            output = await work(deliver)
+            output = await work()
         except Exception as error:
             facts = describe(error)
             journal.append(Entry(key, spelled, Raised(facts)))
@@ -130,7 +130,7 @@ class Scope:
             raise
         finally:
             current.reset(token)
-        journal.append(Entry(key, spelled, Returned(output)))
+        journal.append(Entry(key, spelled, Returned(jsonable(output))))
         return output
 
     @contextmanager
@@ -212,12 +212,12 @@ class Scope:
             if waiting is not None:
                 await waiting
             journal.arrive(ordinal)
-            deliver(signal.name, signal.payload)
+            deliver(signal.name, signal.payload, signal.source.harness or "" if signal.source else "")
         outcome = remembered.entry.outcome
         if outcome is None:
             await journal.lapse(remembered)
         if isinstance(outcome, Returned):
-            return outcome.value  # type: ignore[return-value]  # an entry's values are JSON
+            return restore(outcome.value)  # type: ignore[return-value, arg-type]  # an entry's values are JSON, and so was this stream's outcome
         raise rebuild(error_of(outcome) or {})
 
 

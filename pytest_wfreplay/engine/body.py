@@ -1,0 +1,167 @@
+"""Function workflows: a plain function whose every touch of the outside world is a step of its context."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pytest_wfreplay.clock import SystemClock
+from pytest_wfreplay.errors import ConfigurationError, DivergenceError, NotJsonError, SignalPayloadError
+from pytest_wfreplay.jsonable import JSON, jsonable, plain_json, restore
+from pytest_wfreplay.signal import Signal
+from pytest_wfreplay.steps.entry import Raised, Returned
+from pytest_wfreplay.steps.failure import briefly, describe
+from pytest_wfreplay.steps.journal import Ending, RunFacts
+from pytest_wfreplay.steps.keyed import step_of_key
+from pytest_wfreplay.steps.line import Line
+from pytest_wfreplay.steps.scope import ONCE, Effort, Scope, current, entered
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pytest_wfreplay.steps.journal import Journal, JournalSource
+
+#: What a function workflow does with its context.
+Body: TypeAlias = "Callable[[RunScope], Awaitable[Any]]"
+
+_CLOCK = SystemClock()
+
+
+class RunScope:
+    """What a function workflow is given: `ctx`. Each of its calls but `emit` is a recorded step."""
+
+    def __init__(self, scope: Scope, deps: Any) -> None:
+        self._scope = scope
+        #: What the workflow was created with: `create_workflow(name, deps=…)`.
+        self.deps = deps
+
+    async def step(  # noqa: PLR0913 - the contract's own shape
+        self, name: str, fn: Callable[..., Any], /, *args: Any, key: str | None = None, retries: int = 0, timeout: float | None = None
+    ) -> Any:
+        """Do `fn(*args)` at most once (sync or async), and give its JSON-shaped result as a replay will.
+
+        Its input are the arguments. `key` names the work: a second call with that key in one run gives the first one's outcome.
+        `retries` more tries after a failure, each of at most `timeout` seconds.
+
+        Raises:
+            ConfigurationError: a blank name or key.
+            NotJsonError: JSON cannot carry an argument or the result.
+            StepTimeoutError: the last try took longer than `timeout`.
+            DivergenceError: the recording that is replayed knows something else.
+        """
+        effort = ONCE if not retries and timeout is None else _effort(retries, timeout)
+        scope = self._here()
+        work = functools.partial(fn, *args) if args else fn
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError(f"A step's name is a text that is not blank, not {name!r}.")
+        if key is None:
+            return await scope.step(scope.key(name), work, args, effort)
+        if not isinstance(key, str) or not key.strip():
+            raise ConfigurationError(f"A step's key is a text that is not blank, not {key!r}.")
+        return await step_of_key(scope, key, work, args, effort)
+
+    def emit(self, name: str, payload: object = None) -> Signal:
+        """Say a signal; it takes its place in the run's trace.
+
+        Raises:
+            SignalPayloadError: JSON cannot carry the payload.
+        """
+        try:
+            spelled = plain_json(payload)
+        except NotJsonError as error:
+            raise SignalPayloadError(error.path, error.problem) from None
+        scope = self._here()
+        return scope.line.emit(name, spelled, scope.origin)
+
+    def now(self) -> dt.datetime:
+        """The time of day (aware, UTC), the same in replay."""
+        return self._asked("now", _CLOCK.now)  # type: ignore[no-any-return]  # a datetime keeps its type
+
+    def new_id(self) -> str:
+        """A new UUID, the same in replay."""
+        return self._asked("new_id", _CLOCK.new_id)  # type: ignore[no-any-return]  # text stays text
+
+    def random(self) -> float:
+        """A number in [0, 1), the same in replay."""
+        return self._asked("random", _CLOCK.random)  # type: ignore[no-any-return]  # a number stays a number
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; in replay not at all."""
+        scope = self._here()
+        await scope.step(scope.key("sleep"), functools.partial(_CLOCK.sleep, seconds), {"seconds": seconds})
+
+    async def child(self, workflow: Any, body_or_agents: Body | Mapping[str, Any], /, **options: Any) -> Any:
+        """Run another workflow as one step, named after it: what is remembered of it is not run again.
+
+        With a body it takes the options of `Workflow.run` and gives what the body gives; with agents those of `run_reactive`, and
+        gives the final state as JSON. The step's input are its `state` and `input`.
+        """
+        given = {name: options[name] for name in ("state", "input") if options.get(name) is not None}
+        if callable(body_or_agents):
+            work = functools.partial(workflow.run, body_or_agents, **options)
+        else:
+            work = functools.partial(_final_state, workflow, body_or_agents, options)
+        scope = self._here()
+        return await scope.step(scope.key(workflow.name), work, given)
+
+    def _asked(self, name: str, work: Callable[[], object]) -> Any:
+        scope = self._here()
+        return scope.step_now(scope.key(name), work)
+
+    def _here(self) -> Scope:
+        """The scope of the caller, if it is one of this run: a step of it, say. Otherwise that of the run."""
+        scope = current.get()
+        return scope if scope is not None and scope.line is self._scope.line else self._scope
+
+
+async def run_body(name: str, body: Body, deps: Any, source: JournalSource) -> Any:
+    """Run a function workflow with the journal that `source` hands out: what its body gives, as a replay will give it.
+
+    Raises:
+        Exception: what the body raised.
+        DivergenceError: the run is not what was recorded.
+    """
+    if not callable(body):
+        raise ConfigurationError(f"A body is a function of the context, not {type(body).__name__}.")
+    journal = await source.open(RunFacts(name))
+    line = Line(journal, source=source)
+    line.emit("workflow:start", {"agents": []}, None)
+    try:
+        with entered(Scope(line)):
+            ctx = RunScope(Scope(line), deps)
+            answer = body(ctx)
+            value = await answer if inspect.isawaitable(answer) else answer
+            spelled = jsonable(value, path=f"result of {name!r}")
+    except asyncio.CancelledError as error:
+        line.emit("workflow:cancelled", {}, None)
+        await _close(journal, Ending("cancelled", error=briefly(error)), error)
+        raise
+    except Exception as error:
+        line.emit("workflow:failed", {"error": briefly(error)}, None)
+        await _close(journal, Ending("failed", outcome=Raised(describe(error)), error=briefly(error)), error)
+        raise
+    line.emit("workflow:end", {"activations": 0}, None)
+    await _close(journal, Ending("completed", outcome=Returned(spelled)), None)
+    return restore(spelled)
+
+
+async def _close(journal: Journal, ending: Ending, error: BaseException | None) -> None:
+    try:
+        await journal.end(ending)
+    except DivergenceError as divergence:
+        if not isinstance(error, (DivergenceError, asyncio.CancelledError)):
+            raise divergence from error
+
+
+async def _final_state(workflow: Any, agents: Mapping[str, Any], options: Mapping[str, Any]) -> JSON:
+    result = await workflow.run_reactive(agents=agents, **options)
+    return jsonable(result.state, path="state")
+
+
+def _effort(retries: int, timeout: float | None) -> Effort:
+    if retries < 0 or (timeout is not None and timeout <= 0):
+        raise ConfigurationError(f"retries is 0 or more and timeout above 0 seconds, not {retries!r} and {timeout!r}.")
+    return Effort(retries, timeout)

@@ -1,0 +1,96 @@
+"""Everything that one reactive run is asked to do, checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_wfreplay.engine.agent import Agent
+from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.pattern import Pattern, as_pattern
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.engine.adapters import SignalAdapter
+    from pytest_wfreplay.engine.state import State
+    from pytest_wfreplay.harness import Harness
+    from pytest_wfreplay.jsonable import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A reducer, handler or process: what it is called, which signals it is told of, and the function."""
+
+    name: str
+    pattern: Pattern
+    function: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A reactive run, before it starts. `timeout` is seconds."""
+
+    workflow: str
+    agents: Mapping[str, Agent]
+    state: State
+    input: JSON
+    harness: Harness | None
+    run_id: str
+    end_when: Callable[[Any], Any] | None = None
+    timeout: float | None = None
+    max_activations: int = 1000
+    reducers: Sequence[Reaction] = ()
+    handlers: Sequence[Reaction] = ()
+    processes: Sequence[Reaction] = ()
+    adapters: Sequence[SignalAdapter] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        for name, agent in self.agents.items():
+            if not isinstance(agent, Agent):
+                raise ConfigurationError(f"{name!r} is not an agent but {type(agent).__name__}.", hint="Make agents with flow.agent(...).")
+            if agent.updates is not None and not self.state.has(agent.updates):
+                raise ConfigurationError(f"Agent {name!r} updates {agent.updates!r}, which the state does not have.")
+            _check_harness(name, agent.harness or self.harness)
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigurationError(f"timeout is a number of seconds above 0, not {self.timeout!r}.")
+        if self.max_activations < 1:
+            raise ConfigurationError(f"max_activations is at least 1, not {self.max_activations!r}.")
+
+    def harness_of(self, name: str) -> Harness | None:
+        """The harness by which an agent speaks: its own, else that of the run."""
+        return self.agents[name].harness or self.harness
+
+    def harness_types(self) -> dict[str, str]:
+        """The type of each agent's harness, where there is one."""
+        return {name: harness.type for name in self.agents if (harness := self.harness_of(name)) is not None}
+
+    def require_harnesses(self) -> None:
+        """See to it that every agent can speak.
+
+        Raises:
+            ConfigurationError: an agent has no harness.
+        """
+        for name in self.agents:
+            if self.harness_of(name) is None:
+                raise ConfigurationError(f"Agent {name!r} has no harness.", hint="Pass harness= to the agent or to run_reactive.")
+
+
+def reactions(part: str, given: Mapping[Any, Callable[[Any, Any], Any]] | None) -> tuple[Reaction, ...]:
+    """The reactions of a mapping pattern -> function, in its order.
+
+    Raises:
+        ConfigurationError: a key is no pattern, or a value no function.
+    """
+    listed = []
+    for key, function in (given or {}).items():
+        pattern = as_pattern(key)
+        name = key if isinstance(key, str) else str(getattr(key, "pattern", key))
+        if not callable(function):
+            raise ConfigurationError(f"The {part} of {name!r} is not a function but {type(function).__name__}.")
+        listed.append(Reaction(name, pattern, function))
+    return tuple(listed)
+
+
+def _check_harness(name: str, harness: object) -> None:
+    if harness is not None and not (callable(getattr(harness, "run", None)) and isinstance(getattr(harness, "type", None), str)):
+        raise ConfigurationError(f"The harness of agent {name!r} is a {type(harness).__name__}, which has no run() and type.")

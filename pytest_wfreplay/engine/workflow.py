@@ -1,0 +1,141 @@
+"""The workflow: a named declaration of agents or of a function, and the methods that run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_wfreplay.clock import SystemClock
+from pytest_wfreplay.engine.agent import Agent, AgentContext, Prompt, Wording, declare
+from pytest_wfreplay.engine.body import Body, run_body
+from pytest_wfreplay.engine.plan import Plan, reactions
+from pytest_wfreplay.engine.runner import run_plan
+from pytest_wfreplay.engine.state import State
+from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.jsonable import plain_json
+from pytest_wfreplay.steps.journal import JournalSource, LiveSource
+from pytest_wfreplay.steps.scope import current
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.engine.adapters import SignalAdapter
+    from pytest_wfreplay.engine.result import RunResult
+    from pytest_wfreplay.harness import Harness
+
+_CLOCK = SystemClock()
+
+
+class Workflow:
+    """A workflow by name; `create_workflow` makes one."""
+
+    def __init__(self, name: str, state_type: type | None = None, deps: Any = None) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError(f"A workflow's name is a text that is not blank, not {name!r}.")
+        self.name = name
+        self.state_type = state_type
+        self.deps = deps
+
+    def agent(  # noqa: PLR0913 - the contract's own shape
+        self,
+        *,
+        prompt: Prompt,
+        activate_on: object = (),
+        emits: Iterable[str] = (),
+        updates: str | None = None,
+        when: Callable[[AgentContext], Any] | None = None,
+        harness: Harness | None = None,
+        output_schema: object = None,
+        message: Prompt | None = None,
+        tools: Iterable[Any] | None = None,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> Agent:
+        """Declare an agent.
+
+        `prompt` is a template or a function of the context; `activate_on` the patterns that wake it, if `when` (a guard) agrees. What it
+        says goes into the state's field `updates` and out as each of `emits`. With `output_schema` (a pydantic model or a JSON schema) its
+        value is the validated JSON, otherwise its text. The rest is passed on to the harness; `message` (a template, too) as the user's message.
+
+        Raises:
+            ConfigurationError: nothing to be activated on, a pattern or a schema that is none.
+        """
+        wording = Wording(output_schema, message, tools, model, max_tokens, temperature)
+        return declare(prompt, activate_on, emits, updates, wording, when=when, harness=harness)
+
+    async def run_reactive(  # noqa: PLR0913 - the contract's own shape
+        self,
+        *,
+        agents: Mapping[str, Agent],
+        state: Any = None,
+        input: Any = None,  # noqa: A002 - the contract's name
+        harness: Harness | None = None,
+        end_when: Callable[[Any], Any] | None = None,
+        timeout: float | None = None,
+        max_activations: int = 1000,
+        reducers: Mapping[Any, Callable[[Any, Any], Any]] | None = None,
+        handlers: Mapping[Any, Callable[[Any, Any], Any]] | None = None,
+        processes: Mapping[Any, Callable[[Any, Any], Any]] | None = None,
+        adapters: Iterable[SignalAdapter] = (),
+        recording: JournalSource | None = None,
+        run_id: str | None = None,
+    ) -> RunResult:
+        """Let agents hear and speak until nobody has anything left to say.
+
+        `state` is a dict, a dataclass instance or a pydantic model (never touched); `timeout` is seconds. Reducers `(state, signal)` change a
+        draft, handlers change one and may return signals, processes only read and return signals; each is told of the signals that its key, a
+        pattern, matches. `end_when(state)` is asked after every commit.
+
+        Raises:
+            ConfigurationError: before anything starts.
+            HarnessError, HandlerError, TemplateError, OutputSchemaError, ActivationLimitError, WorkflowTimeoutError: it ended the run;
+                `.result` has the state and the signals so far.
+            DivergenceError: the run is not what was recorded.
+        """
+        plan = Plan(
+            workflow=self.name,
+            agents=dict(agents),
+            state=State({} if state is None else state, self.state_type),
+            input=plain_json(input, path="input"),
+            harness=harness,
+            run_id=run_id or f"run_{_CLOCK.new_id()}",
+            end_when=end_when,
+            timeout=timeout,
+            max_activations=max_activations,
+            reducers=reactions("reducer", reducers),
+            handlers=reactions("handler", handlers),
+            processes=reactions("process", processes),
+            adapters=tuple(adapters),
+        )
+        return await run_plan(plan, _source(recording))
+
+    async def run(self, body: Body, *, recording: JournalSource | None = None) -> Any:
+        """Run a function workflow: `async def body(ctx)`. What it returns is JSON-shaped and comes back as a replay will give it.
+
+        Raises:
+            Exception: what the body raised.
+            NotJsonError: JSON cannot carry what it returned.
+            DivergenceError: the run is not what was recorded.
+        """
+        return await run_body(self.name, body, self.deps, _source(recording))
+
+
+def create_workflow(name: str, state_type: type | None = None, deps: Any = None) -> Workflow:
+    """A workflow. `state_type` (a dataclass, a pydantic model or a TypedDict) declares its state; `deps` is what function workflows find as `ctx.deps`.
+
+    Raises:
+        ConfigurationError: a blank name.
+    """
+    return Workflow(name, state_type, deps)
+
+
+def _source(recording: JournalSource | None) -> JournalSource:
+    """Who hands the journal: the recording that was asked for, else the run or test around us, else nobody keeps anything.
+
+    Inside a step nobody does either: what is in there is part of what the step's own entry remembers.
+    """
+    if recording is not None:
+        if not callable(getattr(recording, "open", None)):
+            raise ConfigurationError(f"recording is RecordingOptions(...), not {type(recording).__name__}.")
+        return recording
+    scope = current.get()
+    return LiveSource() if scope is None or scope.is_inside else scope.line.source
