@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON, plain_json
 from pytest_wfreplay.schema import as_schema
-
-if TYPE_CHECKING:
-    from pytest_wfreplay.signal import Signal
+from pytest_wfreplay.signal import Signal
 
 #: Why a reply ended. `tool_use`: it asks for tools that the caller runs. `error`: the service refused or failed.
 StopReason: TypeAlias = Literal["end", "max_tokens", "tool_use", "error", "cancelled"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -55,7 +56,7 @@ class AnthropicHarness:
         max_tokens: int = 4096,
         options: Mapping[str, object] | None = None,
     ) -> None:
-        if client is None and importlib.util.find_spec("anthropic") is None:
+        if client is None and not _is_installed():
             install = 'pip install "pytest-wfreplay[anthropic]"'
             raise ConfigurationError(f"AnthropicHarness needs the package anthropic: {install}", hint=install)
         check_options(options or {})
@@ -108,6 +109,13 @@ class AnthropicHarness:
 
         async with AsyncAnthropic(base_url=self._base_url, api_key=self._api_key) as client:
             yield client
+
+
+def _is_installed() -> bool:
+    """Whether the SDK could be imported; it is not."""
+    if "anthropic" in sys.modules:
+        return sys.modules["anthropic"] is not None
+    return importlib.util.find_spec("anthropic") is not None
 
 
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from pytest_wfreplay.errors import HarnessError
 from pytest_wfreplay.harness import HarnessInput, RunContext
 from pytest_wfreplay.harnesses.anthropic import AnthropicHarness
+from pytest_wfreplay.harnesses.anthropic_events import Message, decode
 from pytest_wfreplay.signal import Signal
 
 EXCHANGES = [
@@ -104,3 +105,15 @@ def test_a_stream_that_is_dropped_half_way_is_a_harness_error(name: str, number:
     assert signals[-1].name == "harness:error"
     assert signals[-1].payload == {"code": caught.value.code, "message": caught.value.message, "recoverable": True}
     assert not payloads(signals, "harness:end")
+
+
+@pytest.mark.parametrize(("name", "number"), EXCHANGES)
+def test_plain_events_and_the_sdks_objects_say_the_same(name: str, number: int, session: Callable[..., Any], serve: Callable[..., Any]) -> None:
+    recorded, by_sdk = session(name), []
+    server = serve(recorded)
+    for exchange in range(number + 1):
+        by_sdk = []
+        asyncio.run(heard(harness(recorded.request(exchange), server.url), recorded.request(exchange), by_sdk))
+    message = Message()
+    plain = [signal for event in recorded.events(number) for signal in decode(event, message)]
+    assert [(signal.name, signal.payload) for signal in plain] == [(signal.name, signal.payload) for signal in by_sdk[1:]]
