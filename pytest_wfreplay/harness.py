@@ -56,7 +56,7 @@ class Harness(Protocol):
     def capabilities(self) -> HarnessCapabilities:
         """What this harness can do."""
 
-    def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:  # noqa: A002 - the contract's word
+    def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:
         """One reply as signals: `harness:start` first, `harness:end` last. Closing or cancelling the iterator ends the call.
 
         Raises:

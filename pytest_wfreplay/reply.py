@@ -17,7 +17,7 @@ from pytest_wfreplay.jsonable import plain_json
 from pytest_wfreplay.signal import Signal, create_signal, is_signal
 
 
-def whole_reply(reply: object, input: HarnessInput) -> list[Signal]:  # noqa: A002 - the contract's word
+def whole_reply(reply: object, input: HarnessInput) -> list[Signal]:
     """All signals of a reply that is known at once: a str, a dict (the structured value), a `HarnessOutput` or a list of signals.
 
     Raises:

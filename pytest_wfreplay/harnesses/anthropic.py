@@ -67,7 +67,7 @@ class AnthropicHarness:
         self._max_tokens = max_tokens
         self._options = dict(options or {})
 
-    async def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:  # noqa: A002, ARG002 - the contract's words
+    async def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:  # noqa: ARG002 - the contract's words
         """One message as signals. Cancelling or closing it closes the connection.
 
         Raises:

@@ -57,14 +57,14 @@ def is_beta(options: Mapping[str, object]) -> bool:
     return bool(_BETA & set(options))
 
 
-def answer_of(input: HarnessInput, model: str) -> str | None:  # noqa: A002 - the contract's word
+def answer_of(input: HarnessInput, model: str) -> str | None:
     """Where the structured answer will be: in the `text`, in a `tool`'s input, or nowhere (None)."""
     if (schema := input.schema()) is None:
         return None
     return "tool" if model.startswith(_WITHOUT_OUTPUT_CONFIG) or _has_free_keys(schema) else "text"
 
 
-def request(input: HarnessInput, model: str, max_tokens: int, options: Mapping[str, object], strict: Callable[[Any], Any]) -> dict[str, Any]:  # noqa: A002 - the contract's word
+def request(input: HarnessInput, model: str, max_tokens: int, options: Mapping[str, object], strict: Callable[[Any], Any]) -> dict[str, Any]:
     """The keywords of `messages.create`. `strict` makes a JSON schema one that the service takes (the SDK's `transform_schema`).
 
     Raises:
@@ -85,7 +85,7 @@ def request(input: HarnessInput, model: str, max_tokens: int, options: Mapping[s
     return _with_answer_tool(asked, schema) if answer_of(input, model) == "tool" else _with_format(asked, schema, strict)
 
 
-def _messages(input: HarnessInput) -> list[object]:  # noqa: A002 - the contract's word
+def _messages(input: HarnessInput) -> list[object]:
     messages: list[object] = list(input.messages) or [{"role": "user", "content": input.system or ""}]
     if input.tool_results:
         messages.append({"role": "user", "content": [_tool_result(one) for one in input.tool_results]})

@@ -33,7 +33,7 @@ class FunctionHarness:
         self._fn = fn
         self.display_name = f"Function {getattr(fn, '__qualname__', type(fn).__name__)}"
 
-    async def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:  # noqa: A002, ARG002 - the contract's words
+    async def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:  # noqa: ARG002 - the contract's words
         """The function's reply as signals.
 
         Raises:
@@ -53,7 +53,7 @@ class FunctionHarness:
         for signal in reply.end():
             yield signal
 
-    async def _said(self, input: HarnessInput) -> AsyncGenerator[Signal, None]:  # noqa: A002 - the contract's word
+    async def _said(self, input: HarnessInput) -> AsyncGenerator[Signal, None]:
         reply = self._fn(input)
         if inspect.isawaitable(reply):
             reply = await reply
@@ -88,7 +88,7 @@ def _signal(chunk: object) -> Signal:
     raise ConfigurationError(f"A generator yields text chunks or signals, not {type(chunk).__name__}.")
 
 
-def _read(reply: object, input: HarnessInput) -> object:  # noqa: A002 - the contract's word
+def _read(reply: object, input: HarnessInput) -> object:
     """A dict by what it is: an output, or the structured value."""
     if not isinstance(reply, Mapping) or not reply or not set(reply) <= OUTPUT_KEYS:
         return reply

@@ -44,7 +44,7 @@ class ScriptedHarness:
         self._delay = delay
         self._next = _script(replies)
 
-    async def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:  # noqa: A002 - the contract's word
+    async def run(self, input: HarnessInput, ctx: RunContext) -> AsyncIterator[Signal]:
         """The next reply's signals.
 
         Raises:
@@ -64,7 +64,7 @@ class ScriptedHarness:
                 await self._pause()
             yield signal
 
-    async def _reply(self, input: HarnessInput, ctx: RunContext) -> list[Signal]:  # noqa: A002 - the contract's word
+    async def _reply(self, input: HarnessInput, ctx: RunContext) -> list[Signal]:
         reply = self._next(input, ctx)
         if inspect.isawaitable(reply):
             reply = await reply
