@@ -54,6 +54,7 @@ class _Speech:
         self._deliver = deliver
         self._end: dict[str, JSON] | None = None
         self._fatal: HarnessError | None = None
+        self._said: tuple[JSON, JSON] | None = None
 
     def hear(self, signal: Any) -> None:
         if not isinstance(signal, Signal):
@@ -70,7 +71,7 @@ class _Speech:
     def fail(self, error: HarnessError) -> None:
         """Say `harness:error`, unless the harness has said so itself."""
         self._release()
-        if self._fatal is None:
+        if self._fatal is None and self._said != (error.code, str(error)):
             payload: dict[str, JSON] = {"code": error.code, "message": str(error), "recoverable": error.recoverable}
             self._deliver("harness:error", plain_json(payload), self._harness)
 
@@ -93,6 +94,7 @@ class _Speech:
 
     def _note(self, payload: JSON) -> None:
         facts = payload if isinstance(payload, Mapping) else {}
+        self._said = (facts.get("code"), facts.get("message"))
         if facts.get("recoverable") is not True:
             self._fatal = HarnessError(str(facts.get("code", "error")), str(facts.get("message", "")))
 

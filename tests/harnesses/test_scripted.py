@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from pytest_wfreplay.engine.workflow import create_workflow
 from pytest_wfreplay.errors import ConfigurationError, HarnessError, ScriptExhausted
 from pytest_wfreplay.harness import HarnessInput, HarnessOutput, RunContext
 from pytest_wfreplay.harnesses.scripted import ScriptedHarness
@@ -136,3 +137,14 @@ def test_the_callers_lists_are_not_touched() -> None:
     replies = ["one", "two"]
     asyncio.run(heard(ScriptedHarness(replies)))
     assert replies == ["one", "two"]
+
+
+@pytest.mark.parametrize("recoverable", [True, False])
+def test_in_a_workflow_a_failure_that_the_harness_has_said_is_said_once(recoverable: bool) -> None:
+    flow = create_workflow("failing")
+    agents = {"writer": flow.agent(prompt="Go.", activate_on=["workflow:start"])}
+    harness = ScriptedHarness({"writer": [HarnessError("overloaded", "Later.", recoverable=recoverable)]})
+    with pytest.raises(HarnessError, match=r"Later\.") as caught:
+        asyncio.run(flow.run_reactive(agents=agents, harness=harness))
+    said = [signal.payload for signal in caught.value.result.signals if signal.name == "harness:error"]  # type: ignore[attr-defined]  # every error that ends a run has it
+    assert said == [{"code": "overloaded", "message": "Later.", "recoverable": recoverable}]
