@@ -105,11 +105,11 @@ class Trace(Sequence[Signal]):
         """What the agent said, and what was said on its behalf: the signals that have it as their source."""
         return Trace(signal for signal in self._signals if signal.source is not None and signal.source.agent == agent)
 
-    def children(self, id: str) -> Trace:  # noqa: A002 - the word of the contract
+    def children(self, id: str) -> Trace:
         """The signals whose parent is the signal of that id, in order; none for an unknown id."""
         return Trace(self._signals[at] for at in self._by_parent().get(id, ()))
 
-    def causes(self, id: str) -> Trace:  # noqa: A002 - the word of the contract
+    def causes(self, id: str) -> Trace:
         """The chain of parents that led to the signal of that id, from the root to the signal itself; none for an unknown id."""
         chain: list[Signal] = []
         seen: set[str] = set()
