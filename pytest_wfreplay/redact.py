@@ -46,7 +46,7 @@ _SHAPES: Final = (
     Shape("Anthropic key", ("sk-",), r"sk-ant-[A-Za-z0-9_-]{8,}"),
     Shape("OpenAI key", ("sk-",), r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{8,}"),
     # The old spelling wants an unbroken run or a digit, or `sk-learn-for-absolute-beginners` would be one; and `task-…` is none.
-    Shape("OpenAI key", ("sk-",), r"(?<![A-Za-z0-9])sk-(?:[A-Za-z0-9]{20,}[A-Za-z0-9_-]*|(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{12,})"),
+    Shape("OpenAI key", ("sk-",), r"(?<![A-Za-z0-9])sk-(?:[A-Za-z0-9]{20,}[A-Za-z0-9_-]*|(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{12,})"),
     Shape("GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{10,}"),
     Shape("GitHub token", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{10,}"),
     Shape(
@@ -58,7 +58,7 @@ _SHAPES: Final = (
     Shape("Google key", ("AIza", "ya29.", "GOCSPX-"), r"AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{16,}|GOCSPX-[A-Za-z0-9_-]{16,}"),
     Shape("Slack token", ("xox", "xapp-"), r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{8,}|xapp-[A-Za-z0-9-]{8,}"),
     Shape("Slack web hook", ("hooks.slack.com",), r"hooks\.slack\.com/services/[A-Za-z0-9/_-]{8,}"),
-    Shape("JWT", ("eyJ",), r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*"),
+    Shape("JWT", ("eyJ",), r"eyJ[A-Za-z0-9_-]{6,2000}+\.[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]*"),
     # Prose says "bearer authentication" too.
     Shape(
         "bearer token",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import pairwise
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -172,3 +173,10 @@ def test_it_is_idempotent_even_where_a_secret_spells_a_piece_of_the_placeholder(
     redactor = Redactor(known=frozenset({secret}))
     once = redactor.text(text)
     assert redactor.text(once) == once
+
+
+@pytest.mark.parametrize("piece", ["sk-", "eyJ", "bearer ", "-----BEGIN ", "-----BEGIN A", "eyJabcdefgh.", "xox", "ghp_", "sk-ant-", "A", "AKIA"])
+def test_no_text_makes_the_search_slow(piece: str) -> None:
+    started = perf_counter()
+    REDACTOR.text(piece * (100_000 // len(piece)))
+    assert perf_counter() - started < 2.0
