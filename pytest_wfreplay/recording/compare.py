@@ -1,0 +1,184 @@
+"""What can only be compared when a run has ended: leftover steps, the trace, the final state, the outcome.
+
+A trace equals the recorded one signal for signal. Where concurrent steps of a function ended in another order (they may), the traces are equal
+when they say the same, and everything but the beginnings and ends of steps in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.jsonable import JSON, canonical
+from pytest_wfreplay.recording.divergence import Divergence, Place
+from pytest_wfreplay.recording.memory import described
+from pytest_wfreplay.steps.entry import ABSENT, Absent, Outcome, Raised, Returned
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.recording.matching import Matching
+    from pytest_wfreplay.recording.memory import Known
+    from pytest_wfreplay.recording.recording import Recording
+    from pytest_wfreplay.signal import Signal
+    from pytest_wfreplay.steps.journal import Ending
+
+_STEP_SIGNALS = ("step:start", "step:end")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is compared with what, and how strictly."""
+
+    recording: Recording
+    matching: Matching
+    place: Place
+
+
+def compared(finding: Finding, left_over: Sequence[Known], heard: Sequence[Signal] | None, ending: Ending) -> Iterator[Divergence]:
+    """Every divergence of an ended run; `heard` is its trace, None when it is the recorded one."""
+    looks_at = finding.matching.looks_at
+    if looks_at.outcome:
+        yield from _outcome(finding, ending)
+    yield from (_unused(finding.place, known) for known in left_over)
+    if looks_at.trace and heard is not None and len(finding.recording.signals):
+        yield from _trace(finding, heard)
+    if looks_at.state and not isinstance(ending.final_state, Absent) and not isinstance(finding.recording.final_state, Absent):
+        yield from _state(finding, ending.final_state)
+
+
+def _unused(place: Place, known: Known) -> Divergence:
+    return Divergence(
+        kind="unused_step",
+        place=place,
+        headline=f"{described(known.entry.key)} was recorded and never began in this run",
+        step=known.entry.key,
+        position=known.order + 1,
+        guess="removed? or the run took another path before it",
+    )
+
+
+def _outcome(finding: Finding, ending: Ending) -> Iterator[Divergence]:
+    metadata = finding.recording.metadata
+    recorded = _told(metadata.status, metadata.error, finding.recording.outcome)
+    current = _told(ending.status, ending.error, ending.outcome)
+    if not finding.matching.agree(recorded, current, lambda value: value):
+        yield Divergence(
+            kind="outcome",
+            place=finding.place,
+            headline=f"the run {_ended(ending.status)}; recorded, it {_ended(metadata.status)}"
+            if metadata.status != ending.status
+            else "the run ended with another outcome than recorded",
+            recorded=recorded,
+            current=finding.matching.clean(current),
+        )
+
+
+def _ended(status: str) -> str:
+    return {"completed": "completed", "failed": "failed", "timeout": "ran out of time", "cancelled": "was cancelled"}.get(status, status)
+
+
+def _told(status: str, error: Mapping[str, JSON] | None, outcome: Outcome | None) -> JSON:
+    """What of an outcome is compared: how it ended, the value, the error's class and message."""
+    match outcome:
+        case Returned(value):
+            return {"returned": value}  # type: ignore[dict-item]  # an outcome's values are JSON
+        case Raised(raised) if isinstance(raised, Mapping):
+            return {"raised": {"type": raised.get("type"), "message": raised.get("message")}}
+    if status == "cancelled":
+        return {"status": status}
+    return {"status": status, "error": {"type": error.get("type"), "message": error.get("message")} if error else None}
+
+
+def _state(finding: Finding, current: JSON) -> Iterator[Divergence]:
+    recorded = finding.recording.final_state
+    ignoring = finding.matching.ignoring
+    if not finding.matching.agree(recorded, current, ignoring.state):
+        yield Divergence(
+            kind="state",
+            place=finding.place,
+            headline="the final state is another one than recorded",
+            recorded=recorded if isinstance(recorded, Absent) else ignoring.state(recorded),
+            current=ignoring.state(finding.matching.clean(current)),
+        )
+
+
+def _trace(finding: Finding, heard: Sequence[Signal]) -> Iterator[Divergence]:
+    recorded = _said(finding, finding.recording.signals)
+    current = _said(finding, heard)
+    index = next((index for index, (one, other) in enumerate(zip(recorded, current, strict=False)) if one != other), None)
+    if index is None:
+        if len(recorded) == len(current):
+            return
+        index = min(len(recorded), len(current))
+    elif _equal_but_for_concurrency(finding, heard):
+        return
+    before = recorded[index] if index < len(recorded) else None
+    after = current[index] if index < len(current) else None
+    yield Divergence(
+        kind="trace",
+        place=finding.place,
+        headline=f"signal {index + 1} is another one than recorded" if before and after else _length_headline(len(recorded), len(current)),
+        recorded=ABSENT if before is None else before.shown(),
+        current=ABSENT if after is None else after.shown(),
+        position=index + 1,
+        guess=_guess(recorded, current, index),
+        context=tuple(f"{number + 1}. {one.name}" for number, one in enumerate(recorded[max(0, index - 1) : index + 2], max(0, index - 1))),
+    )
+
+
+def _length_headline(recorded: int, current: int) -> str:
+    return f"this run said {current} signals; recorded were {recorded}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    """A signal as far as it is compared: spelled, without secrets and without what is ignored."""
+
+    name: str
+    payload: str
+    source: object
+
+    def shown(self) -> JSON:
+        return {"name": self.name, "payload": json.loads(self.payload)}
+
+
+def _said(finding: Finding, signals: Sequence[Signal]) -> list[_Saying]:
+    ignoring = finding.matching.ignoring
+    said = []
+    for signal in signals:
+        if ignoring and ignoring.drops_signal(signal.name):
+            continue
+        payload = finding.matching.clean(signal.payload)
+        if ignoring:
+            step = f"{signal.source.activation}/harness" if signal.source and signal.source.harness else None
+            payload = ignoring.payload(signal.name, payload, step=step)
+        said.append(_Saying(signal.name, canonical(payload), signal.source))
+    return said
+
+
+def _equal_but_for_concurrency(finding: Finding, heard: Sequence[Signal]) -> bool:
+    """Whether only the ends of concurrent steps stand elsewhere. Agents are replayed in one order, so there it never is."""
+    if finding.recording.harnesses or any(signal.source and signal.source.harness for signal in heard):
+        return False
+    sides = [_said(finding, signals) for signals in (finding.recording.signals, heard)]
+    steps = [Counter((one.name, one.payload) for one in side if one.name in _STEP_SIGNALS) for side in sides]
+    others = [[(one.name, one.payload) for one in side if one.name not in _STEP_SIGNALS] for side in sides]
+    return steps[0] == steps[1] and others[0] == others[1]
+
+
+def _guess(recorded: Sequence[_Saying], current: Sequence[_Saying], index: int) -> str:
+    def at(said: Sequence[_Saying], place: int) -> tuple[str, str] | None:
+        return (said[place].name, said[place].payload) if place < len(said) else None
+
+    if at(recorded, index) is not None and at(recorded, index) == at(current, index + 1):
+        return f"inserted? this run says {current[index].name} before it"
+    if at(current, index) is not None and at(current, index) == at(recorded, index + 1):
+        return f"removed? this run does not say {recorded[index].name}"
+    if index < len(recorded) and index < len(current) and recorded[index].payload == current[index].payload:
+        if recorded[index].name != current[index].name:
+            return f"renamed? {recorded[index].name} is now {current[index].name}"
+        return "the source is another one"
+    return ""
+

@@ -1,0 +1,145 @@
+"""The journal that remembers nothing and keeps everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pytest_wfreplay.clock import Clock, SystemClock, iso
+from pytest_wfreplay.jsonable import JSON
+from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
+from pytest_wfreplay.signal import Signal
+from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Outcome, Raised, Returned
+from pytest_wfreplay.steps.journal import Ending, LiveJournal, Remembered, RunFacts
+from pytest_wfreplay.trace import Trace
+
+#: Takes secrets out of a JSON value; gives the value itself back when there are none.
+Clean = Callable[[JSON], JSON]
+
+
+class Feed(Protocol):
+    """Takes what is recorded while the run goes on, so that a crashed recording can be looked at."""
+
+    def signal(self, signal: Signal) -> None:
+        """One more signal was heard."""
+
+    def entry(self, entry: Entry) -> None:
+        """One more step has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What a recording is called and found by."""
+
+    id: str
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was recorded so far. A step that began has its place in `entries` from then on."""
+
+    signals: list[Signal] = field(default_factory=list)
+    entries: dict[str, Entry | None] = field(default_factory=dict)
+
+
+class Recorder(LiveJournal):
+    """Keeps a run. Secrets are taken out of what is kept (`clean`), never out of what the run sees."""
+
+    def __init__(self, run: RunFacts, naming: Naming, *, clean: Clean, feed: Feed | None = None, clock: Clock | None = None) -> None:
+        super().__init__(clock or SystemClock())
+        self.run = run
+        self.naming = naming
+        self.recording_id = naming.id
+        self._clean = clean
+        self._feed = feed
+        self._kept = _Kept()
+        self._created_at = iso(self.clock.now())
+        self._ending: Ending | None = None
+        self._duration_ms = 0.0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was recorded."""
+        return not self._kept.signals and not self._kept.entries
+
+    def recall(self, key: str, input: object) -> Remembered | None:  # noqa: ARG002 - the entry brings its input when it has ended
+        """Nothing; but the step has its place from now on."""
+        self._kept.entries.setdefault(key, None)
+        return None
+
+    def append(self, entry: Entry) -> None:
+        """Keep a step."""
+        entry = Entry(entry.key, self._cleaned(entry.input), _cleaned_outcome(entry.outcome, self._clean), entry.attempts)
+        self._kept.entries[entry.key] = entry
+        if self._feed is not None:
+            self._feed.entry(entry)
+
+    def hear(self, signal: Signal) -> None:
+        """Keep a signal."""
+        payload = self._clean(signal.payload)
+        if payload is not signal.payload:
+            signal = Signal(signal.id, signal.name, payload, signal.timestamp, signal.source)
+        self._kept.signals.append(signal)
+        if self._feed is not None:
+            self._feed.signal(signal)
+
+    async def end(self, ending: Ending) -> None:
+        """The run has ended like this."""
+        self.conclude(ending)
+
+    def conclude(self, ending: Ending) -> None:
+        """The run has ended like this."""
+        self._ending = ending
+        self._duration_ms = self.duration_ms()
+
+    def recording(self) -> Recording:
+        """What was kept; its status is `recording` while the run goes on. A step that has not ended is kept as cancelled."""
+        ending = self._ending
+        kept = self._kept
+        metadata = RecordingMetadata(
+            id=self.naming.id,
+            name=self.naming.name,
+            tags=self.naming.tags,
+            workflow=self.run.workflow,
+            harness_type=harness_type_of(self.run.harnesses),
+            created_at=self._created_at,
+            duration_ms=self._duration_ms if ending else None,
+            signal_count=len(kept.signals),
+            status=ending.status if ending else "recording",
+            error=_cleaned_error(ending.error, self._clean) if ending and ending.error else None,
+        )
+        return Recording(
+            metadata=metadata,
+            initial_state=self._cleaned(self.run.initial_state),
+            final_state=self._cleaned(ending.final_state) if ending else ABSENT,
+            entries=tuple(entry or Entry(key, ABSENT, None) for key, entry in kept.entries.items()),
+            signals=Trace(kept.signals),
+            harnesses=dict(self.run.harnesses),
+            outcome=_cleaned_outcome(ending.outcome, self._clean) if ending else None,
+        )
+
+    def _cleaned(self, value: JSON | Absent) -> JSON | Absent:
+        return value if isinstance(value, Absent) else self._clean(value)
+
+
+def harness_type_of(harnesses: Mapping[str, str]) -> str | None:
+    """The one type of all harnesses of a run, or their types joined by commas."""
+    return ",".join(dict.fromkeys(harnesses.values())) or None
+
+
+def _cleaned_outcome(outcome: Outcome | None, clean: Clean) -> Outcome | None:
+    match outcome:
+        case Returned(value):
+            return Returned(clean(value))  # type: ignore[arg-type]  # an entry's values are JSON
+        case Raised(error):
+            return Raised(clean(error))  # type: ignore[arg-type]  # an entry's errors are JSON
+    return None
+
+
+def _cleaned_error(error: Mapping[str, JSON], clean: Clean) -> dict[str, JSON]:
+    cleaned = clean(dict(error))
+    return cleaned if isinstance(cleaned, dict) else {}
+

@@ -1,0 +1,86 @@
+"""Why a step may not be replayed, said with the nearest step that may: whoever matches, explains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.jsonable import JSON, same
+from pytest_wfreplay.recording.caller import caller
+from pytest_wfreplay.recording.divergence import Divergence, Place
+from pytest_wfreplay.recording.memory import described
+from pytest_wfreplay.steps.entry import Absent
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.recording.memory import Known, Memory
+
+Context = Callable[[], tuple[str, ...]]
+
+
+def unrecorded(memory: Memory, key: str, given: JSON, place: Place, context: Context) -> Divergence:
+    """This run begins a step that the recording does not know, or has begun already."""
+    expected = memory.expected(key)
+    return Divergence(
+        kind="unrecorded_step",
+        place=place,
+        headline=f"{described(key)} is not in the recording; its work was not begun",
+        current=given,
+        step=key,
+        guess=_guess(memory, key, given, expected),
+        caller=caller(),
+        context=context(),
+    )
+
+
+def wrong_input(known: Known, given: JSON, place: Place, context: Context) -> Divergence:
+    """This run gives a recorded step something else."""
+    return Divergence(
+        kind="input_mismatch",
+        place=place,
+        headline=f"{described(known.entry.key)} was given another input than recorded",
+        recorded=known.entry.input,
+        current=given,
+        step=known.entry.key,
+        position=known.order + 1,
+        caller=caller(),
+        context=context(),
+    )
+
+
+def reordered(known: Known, before: Known, place: Place, context: Context) -> Divergence:
+    """This run begins a recorded step at another place in the order."""
+    first, second = sorted((known, before), key=lambda one: one.order)
+    return Divergence(
+        kind="trace",
+        place=place,
+        headline=f"{described(known.entry.key)} began in another order than recorded",
+        step=known.entry.key,
+        position=known.order + 1,
+        guess=f"reordered? recorded: {first.entry.key}, then {second.entry.key}; this run: {second.entry.key} first",
+        caller=caller(),
+        context=context(),
+    )
+
+
+def _guess(memory: Memory, key: str, given: JSON, expected: Known | None) -> str:
+    known = memory.get(key)
+    if known is not None:
+        return f"repeated? {key} was replayed already, and nothing is replayed twice"
+    if expected is None:
+        if key.endswith("/harness"):
+            return _guess_agent(memory, key, given)
+        return "inserted? the recording has no more steps here"
+    if not isinstance(expected.entry.input, Absent) and same(expected.entry.input, given):
+        return f"renamed? the recording has {expected.entry.key} here, with the same input"
+    return f"inserted? the recording has {expected.entry.key} here"
+
+
+def _guess_agent(memory: Memory, key: str, given: JSON) -> str:
+    """An activation is a namespace of its own: its neighbours are those of other agents that did not begin yet."""
+    waiting = [one for one in memory if not one.is_consumed and one.entry.key.endswith("/harness")]
+    twin = next((one for one in waiting if not isinstance(one.entry.input, Absent) and same(one.entry.input, given)), None)
+    if twin is not None:
+        return f"renamed? the recording has {twin.entry.key}, with the same input"
+    if waiting:
+        return f"inserted? the recording has {waiting[0].entry.key} next"
+    return f"inserted? every recorded activation was replayed before {key.rpartition('/')[0]}"
