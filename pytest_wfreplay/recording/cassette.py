@@ -1,0 +1,35 @@
+"""The cassette: the recordings of one test, and the words by which its file is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_wfreplay.recording.recording import Recording
+
+#: The format that is written. A newer one is refused, an older one is upgraded in memory (see `upgrade`).
+FORMAT = 1
+
+#: How the file begins; the command that records it again follows on the same line.
+HEADER = "# Recorded by pytest-wfreplay. Replay: pytest. Record again: "
+
+#: What makes a file ours: only such files are ever truncated, or deleted as unused.
+MARK = "# Recorded by pytest-wfreplay."
+
+#: The last line of a whole file.
+END = "# end"
+
+#: How deep a file may nest.
+MAX_NESTING = 200
+
+#: How large a file may be, in bytes, where nobody says otherwise.
+MAX_BYTES = 100_000_000
+
+#: What records a cassette again when nobody says which test it belongs to.
+RECORD = "pytest --record"
+
+
+@dataclass(frozen=True, slots=True)
+class Cassette:
+    """The recordings of one test, in the order in which its runs began."""
+
+    runs: tuple[Recording, ...] = ()

@@ -1,0 +1,162 @@
+"""The fast path: a cassette in canonical form, read line by line with the JSON parser.
+
+Canonical is what we would write for what we read. So each piece is spelled again and compared: numbers, escapes and duplicate keys that
+YAML and JSON read differently cannot slip through. At the first line that is not canonical the answer is None, and YAML has its say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.errors import NotJsonError
+from pytest_wfreplay.recording.cassette import END, MARK, MAX_NESTING
+from pytest_wfreplay.recording.codec_spelling import block_header, block_text, is_plain, json_text
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.jsonable import JSON
+
+_ENTRY = re.compile(r'("(?:[^"\\]|\\.)*"|[A-Za-z_][A-Za-z0-9_./#@%+-]*):(?: (.+))?', re.DOTALL)
+_BLOCK = re.compile(r"\|2?[-+]?")
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def read_canonical(text: str) -> JSON | None:
+    """The plain data of a cassette in canonical form, or None for any other."""
+    lines = text.split("\n")
+    if not lines[0].startswith(MARK) or lines[-2:] != [END, ""]:
+        return None
+    reader = _Lines(lines[1:-2])
+    try:
+        value = reader.mapping(0)
+    except (_NotCanonicalError, NotJsonError, ValueError, RecursionError):
+        return None
+    return value if reader.is_at_end() else None
+
+
+class _NotCanonicalError(Exception):
+    """Stays in this room: it means "ask YAML"."""
+
+
+class _Lines:
+    """The lines of a file and how far they were read. `indent` counts the blanks before a container, `level` how deep it nests."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._next = 0
+
+    def is_at_end(self) -> bool:
+        return self._next == len(self._lines)
+
+    def mapping(self, indent: int, level: int = 1, first: str | None = None) -> dict[str, JSON]:
+        """An object, one key a line; `first` is what stands behind the dash where it is an item of a list."""
+        _guard(level)
+        found: dict[str, JSON] = {}
+        rest = self._rest(indent) if first is None else first
+        while rest is not None and not rest.startswith("- "):
+            entry = _ENTRY.fullmatch(rest)
+            if entry is None or rest[0] == " ":
+                raise _NotCanonicalError
+            key = _key(entry[1])
+            if key in found:
+                raise _NotCanonicalError
+            found[key] = self._value(entry[2], indent, level)
+            rest = self._rest(indent)
+        if not found:
+            raise _NotCanonicalError
+        return found
+
+    def _value(self, text: str | None, indent: int, level: int) -> JSON:
+        self._next += 1
+        if text is None:
+            following = self._rest(indent)
+            if following is not None and (following.startswith("- ") or following == "-"):
+                return self._sequence(indent, level + 1)
+            return self.mapping(indent + 2, level + 1)
+        if _BLOCK.fullmatch(text):
+            return self._block(text, indent + 2)
+        return _inline(text, level)
+
+    def _sequence(self, indent: int, level: int) -> list[JSON]:
+        _guard(level)
+        found: list[JSON] = []
+        while (rest := self._rest(indent)) is not None and (rest.startswith("- ") or rest == "-"):
+            if rest.startswith("- {"):
+                found += self._batch(" " * indent + "- {", indent + 2, level)
+            elif rest == "-":
+                self._next += 1
+                found.append(self._sequence(indent + 2, level + 1))
+            elif _ENTRY.fullmatch(rest[2:]):
+                found.append(self.mapping(indent + 2, level + 1, first=rest[2:]))
+            else:
+                found.append(self._value(rest[2:], indent, level))
+        return found
+
+    def _batch(self, start: str, column: int, level: int) -> list[JSON]:
+        """Objects, one a line, parsed in one go. A text that none of them holds stands between each two, so that no line can reach into the next."""
+        first = self._next
+        while self._next < len(self._lines) and self._lines[self._next].startswith(start):
+            self._next += 1
+        lines = [line[column:] for line in self._lines[first : self._next]]
+        for line in lines:
+            _guard_line(line, level)
+        joined = "\n".join(lines)
+        fence = "|"
+        while f'"{fence}"' in joined:
+            fence += "|"
+        text = "[" + f', "{fence}", '.join(lines) + "]"
+        parsed = json.loads(text)
+        if len(parsed) != 2 * len(lines) - 1 or parsed[1::2].count(fence) != len(lines) - 1 or json_text(parsed) != text:
+            raise _NotCanonicalError
+        items: list[JSON] = parsed[::2]
+        return items
+
+    def _block(self, header: str, indent: int) -> str:
+        first = self._next
+        pad = " " * indent
+        while self._next < len(self._lines) and (not self._lines[self._next] or self._lines[self._next].startswith(pad)):
+            self._next += 1
+        text = block_text(header, [line[indent:] for line in self._lines[first : self._next]])
+        if block_header(text) != header:
+            raise _NotCanonicalError
+        return text
+
+    def _rest(self, indent: int) -> str | None:
+        """What stands on the next line, from the column `indent` on; None where the container that begins there has ended."""
+        if self._next == len(self._lines):
+            return None
+        line = self._lines[self._next]
+        return line[indent:] if line.startswith(" " * indent) and line[indent:] else None
+
+
+def _key(text: str) -> str:
+    key = json.loads(text) if text.startswith('"') else text
+    if not isinstance(key, str) or (text.startswith('"') and (is_plain(key) or json_text(key) != text)) or (key == text and not is_plain(key)):
+        raise _NotCanonicalError
+    return key
+
+
+def _inline(text: str, level: int) -> JSON:
+    if is_plain(text):
+        return text
+    _guard_line(text, level)
+    value: JSON = json.loads(text)
+    if json_text(value) != text:
+        raise _NotCanonicalError
+    return value
+
+
+def _guard_line(line: str, level: int) -> None:
+    """Refuse a line that nests too deep; nearly all are too short for that."""
+    if len(line) < MAX_NESTING - level or line.count("{") + line.count("[") <= MAX_NESTING - level:
+        return
+    depth = level
+    for found in _BRACKETS.findall(line):
+        depth += (found in "[{") - (found in "]}")
+        _guard(depth)
+
+
+def _guard(level: int) -> None:
+    if level > MAX_NESTING:
+        raise _NotCanonicalError

@@ -1,0 +1,74 @@
+"""Timestamps as milliseconds since the recording began, and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.clock import iso, read_iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_USUAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d\d\d)Z", re.ASCII)
+_MILLISECOND = dt.timedelta(milliseconds=1)
+
+#: Where time begins for a recording that does not say when it was made: where the counting clock begins, too.
+_START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+def offsets(timestamps: Iterable[str], start: str) -> list[int]:
+    """Milliseconds since `start`, one a timestamp; a text that is no timestamp stands where the one before it stood."""
+    begun = _started(start)
+    seconds: dict[str, int] = {}
+    found: list[int] = []
+    for text in timestamps:
+        usual = _USUAL.fullmatch(text)
+        if usual is not None and usual[1] in seconds:
+            found.append(seconds[usual[1]] + int(usual[2]) - begun)
+            continue
+        moment = _milliseconds(text)
+        if moment is not None and usual is not None:
+            seconds[usual[1]] = moment - moment % 1000
+        found.append(moment - begun if moment is not None else found[-1] if found else 0)
+    return found
+
+
+def timestamps(at_ms: Sequence[float], count: int, start: str) -> list[str]:
+    """`count` timestamps; where numbers are missing they count one millisecond a signal.
+
+    Raises:
+        ValueError, OverflowError: a number is beyond all calendars.
+    """
+    begun = _started(start)
+    moments = [begun + round(number) for number in at_ms[:count]]
+    follows = moments[-1] + 1 if moments else begun
+    moments += range(follows, follows + count - len(moments))
+    endings = _endings()
+    seconds = {second: _second(second) for second in {moment // 1000 for moment in moments}}
+    return [seconds[moment // 1000] + endings[moment % 1000] for moment in moments]
+
+
+def _started(start: str) -> int:
+    begun = _milliseconds(start)
+    return (_START - _EPOCH) // _MILLISECOND if begun is None else begun
+
+
+def _milliseconds(text: str) -> int | None:
+    try:
+        moment = read_iso(text)
+    except ValueError:
+        return None
+    return ((moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment) - _EPOCH) // _MILLISECOND
+
+
+def _second(second: int) -> str:
+    return iso(_EPOCH + dt.timedelta(seconds=second)).removesuffix("000Z")
+
+
+@functools.cache
+def _endings() -> tuple[str, ...]:
+    return tuple(f"{millisecond:03d}Z" for millisecond in range(1000))
