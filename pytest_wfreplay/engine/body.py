@@ -127,7 +127,7 @@ async def run_body(name: str, body: Body, deps: Any, source: JournalSource) -> A
     if not callable(body):
         raise ConfigurationError(f"A body is a function of the context, not {type(body).__name__}.")
     journal = await source.open(RunFacts(name))
-    line = Line(journal, source=source)
+    line = Line(journal, source=source.inner)
     line.emit("workflow:start", {"agents": []}, None)
     try:
         with entered(Scope(line)):
@@ -137,14 +137,14 @@ async def run_body(name: str, body: Body, deps: Any, source: JournalSource) -> A
             spelled = jsonable(value, path=f"result of {name!r}")
     except asyncio.CancelledError as error:
         line.emit("workflow:cancelled", {}, None)
-        await _close(journal, Ending("cancelled", error=briefly(error)), error)
+        await _close(journal, Ending("cancelled", error=briefly(error), duration_ms=journal.duration_ms()), error)
         raise
     except Exception as error:
         line.emit("workflow:failed", {"error": briefly(error)}, None)
-        await _close(journal, Ending("failed", outcome=Raised(describe(error)), error=briefly(error)), error)
+        await _close(journal, Ending("failed", outcome=Raised(describe(error)), error=briefly(error), duration_ms=journal.duration_ms()), error)
         raise
     line.emit("workflow:end", {"activations": 0}, None)
-    await _close(journal, Ending("completed", outcome=Returned(spelled)), None)
+    await _close(journal, Ending("completed", outcome=Returned(spelled), duration_ms=journal.duration_ms()), None)
     return restore(spelled)
 
 

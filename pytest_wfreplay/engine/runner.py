@@ -34,7 +34,7 @@ async def run_plan(plan: Plan, source: JournalSource) -> RunResult:
         plan.require_harnesses()
     journal = await source.open(RunFacts(plan.workflow, plan.state.json(), plan.harness_types()))
     queue: deque[Signal] = deque()
-    line = Line(journal, queue=queue.append, source=source)
+    line = Line(journal, queue=queue.append, source=source.inner)
     run = Dispatcher(plan, line, queue, adapters)
     await adapters.start()
     try:
@@ -42,7 +42,7 @@ async def run_plan(plan: Plan, source: JournalSource) -> RunResult:
     finally:
         await adapters.stop()
     result = _result(run, line, journal)
-    ending = Ending(status, plan.state.json(), error=None if error is None else briefly(error))
+    ending = Ending(status, plan.state.json(), error=None if error is None else briefly(error), duration_ms=result.metrics.duration_ms)
     return await _answer(journal, ending, result, error)
 
 

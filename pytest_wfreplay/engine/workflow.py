@@ -131,11 +131,11 @@ def create_workflow(name: str, state_type: type | None = None, deps: Any = None)
 def _source(recording: JournalSource | None) -> JournalSource:
     """Who hands the journal: the recording that was asked for, else the run or test around us, else nobody keeps anything.
 
-    Inside a step nobody does either: what is in there is part of what the step's own entry remembers.
+    A test that records or replays decides for runs that would record themselves. Inside a step nobody keeps anything: what is in there is
+    part of what the step's own entry remembers.
     """
-    if recording is not None:
-        if not callable(getattr(recording, "open", None)):
-            raise ConfigurationError(f"recording is RecordingOptions(...), not {type(recording).__name__}.")
-        return recording
+    if recording is not None and not callable(getattr(recording, "open", None)):
+        raise ConfigurationError(f"recording is RecordingOptions(...), not {type(recording).__name__}.")
     scope = current.get()
-    return LiveSource() if scope is None or scope.is_inside else scope.line.source
+    around = LiveSource() if scope is None or scope.is_inside else scope.line.source
+    return around if recording is None or (around.rules and recording.works) else recording

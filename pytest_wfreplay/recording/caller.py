@@ -15,6 +15,9 @@ def caller(*, below: str = "") -> str:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's callers, without reading their sources
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
+        if module == "asyncio.events":
+            # Below the event loop stand whoever started it, not whoever called us.
+            return ""
         if module.partition(".")[0] not in _MACHINERY and not frame.f_code.co_filename.startswith("<frozen"):
             path = PurePath(frame.f_code.co_filename)
             shown = path.relative_to(below) if below and path.is_relative_to(below) else path

@@ -1,12 +1,13 @@
 """What a replayer knows of a recording's steps: found by key, in the order in which they began, with what each had said.
 
 1. An entry is consumed once. What a consumed step contains (its key is its namespace) is consumed with it.
-2. Within a namespace steps begin in the recorded order. Two that overlapped when they were recorded may begin in either order in other
-   threads, where nobody decides it, but not in one.
+2. Within a namespace steps begin in the recorded order. Two that overlapped when they were recorded may begin in either order where
+   nobody decides it: in other threads, and under `asyncio.as_completed`, which keeps what it is given in a set.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -99,8 +100,8 @@ class Memory:
         return [known for known in self._known.values() if not known.is_consumed and not self._is_inside_consumed(known.entry.key)]
 
     def _passed_over(self, namespace: _Namespace, known: Known) -> Known | None:
-        is_home = threading.get_ident() == self._thread
-        if known.is_overtaken and is_home:
+        is_decided = threading.get_ident() == self._thread and not _is_started_in_any_order()
+        if known.is_overtaken and is_decided:
             return next((one for one in namespace.steps if one.is_consumed and one.order > known.order), None)
         passed = []
         for earlier in namespace.steps[namespace.first :]:
@@ -111,7 +112,7 @@ class Memory:
             if not earlier.ended or not known.began or earlier.ended < known.began:
                 return earlier
             passed.append(earlier)
-        if is_home:
+        if is_decided:
             for earlier in passed:
                 earlier.is_overtaken = True
         return None
@@ -158,6 +159,17 @@ class _Said:
     def _turn(self, position: int) -> int:
         self.positions.append(position)
         return len(self.positions) - 1
+
+
+def _is_started_in_any_order() -> bool:
+    """Whether the task that runs is one that `asyncio.as_completed` made or waits for: only its callback tells."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    callbacks = getattr(task, "_callbacks", None) or ()
+    names = (getattr(callback, "__qualname__", "") for callback, _ in callbacks)
+    return any("as_completed" in name or "_AsCompletedIterator" in name for name in names)
 
 
 def described(key: str) -> str:

@@ -58,7 +58,6 @@ class Recorder(LiveJournal):
         self._kept = _Kept()
         self._created_at = iso(self.clock.now())
         self._ending: Ending | None = None
-        self._duration_ms = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -93,7 +92,6 @@ class Recorder(LiveJournal):
     def conclude(self, ending: Ending) -> None:
         """The run has ended like this."""
         self._ending = ending
-        self._duration_ms = self.duration_ms()
 
     def recording(self) -> Recording:
         """What was kept; its status is `recording` while the run goes on. A step that has not ended is kept as cancelled."""
@@ -106,7 +104,7 @@ class Recorder(LiveJournal):
             workflow=self.run.workflow,
             harness_type=harness_type_of(self.run.harnesses),
             created_at=self._created_at,
-            duration_ms=self._duration_ms if ending else None,
+            duration_ms=ending.duration_ms if ending else None,
             signal_count=len(kept.signals),
             status=ending.status if ending else "recording",
             error=_cleaned_error(ending.error, self._clean) if ending and ending.error else None,

@@ -60,6 +60,8 @@ class Ending:
     final_state: JSON | Absent = ABSENT
     outcome: Outcome | None = None
     error: Mapping[str, JSON] | None = None
+    #: Milliseconds that the run took.
+    duration_ms: float = 0.0
 
 
 class Journal(Protocol):
@@ -118,6 +120,14 @@ class JournalSource(Protocol):
     def works(self) -> bool:
         """Whether there may be work to do, so that harnesses are needed."""
 
+    @property
+    def rules(self) -> bool:
+        """Whether it also decides for runs that bring another source along."""
+
+    @property
+    def inner(self) -> JournalSource:
+        """Who hands journals to runs that start inside its runs."""
+
     async def open(self, run: RunFacts) -> Journal:
         """The journal of a run that is about to start."""
 
@@ -174,6 +184,12 @@ class LiveSource:
     """Hands out live journals."""
 
     works = True
+    rules = False
+
+    @property
+    def inner(self) -> JournalSource:
+        """It does."""
+        return self
 
     async def open(self, run: RunFacts) -> Journal:  # noqa: ARG002 - a live run is asked nothing
         """A journal that remembers and keeps nothing."""

@@ -1,0 +1,301 @@
+"""Where engine and recording meet: one cassette, one way to treat it, and the runs of one test; and `RecordingOptions`, the same without a test.
+
+1. A deck hands each run its journal. The n-th run of a workflow meets the n-th recording of that workflow.
+2. Steps outside of any run (bare steps of the test) have a recording of their own, whose workflow is null.
+3. Whatever diverges anywhere is kept in `divergences`: code that swallows the error does not save the test.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pytest_wfreplay.clock import SystemClock
+from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound
+from pytest_wfreplay.recording.caller import caller
+from pytest_wfreplay.recording.cassette import Cassette
+from pytest_wfreplay.recording.divergence import Divergence, Place, error_of
+from pytest_wfreplay.recording.matching import Matching
+from pytest_wfreplay.recording.recorder import Naming, Recorder, harness_type_of
+from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
+from pytest_wfreplay.recording.replayer import Replayer
+from pytest_wfreplay.recording.store import RecordingQuery
+from pytest_wfreplay.recording.streaming import StoreRecorder
+from pytest_wfreplay.redact import Redactor
+from pytest_wfreplay.steps.journal import Ending, Journal, LiveJournal, LiveSource, RunFacts
+from pytest_wfreplay.steps.line import Line
+from pytest_wfreplay.steps.scope import Scope
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.recording.recorder import Clean, Feed
+    from pytest_wfreplay.recording.store import SignalStore
+    from pytest_wfreplay.steps.journal import JournalSource
+
+_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """How a test's cassette is treated: what is compared, what is taken out, and what people are told to type."""
+
+    matching: Matching = field(default_factory=Matching)
+    #: The cassette as people are shown it.
+    shown: str = ""
+    #: What the test is called in errors.
+    test: str = ""
+    #: The commands that accept or record again.
+    commands: tuple[str, ...] = ()
+    #: Where tests lie: paths of callers are shown from there.
+    root: str = ""
+    #: Takes what is recorded while a run goes on.
+    feed: Callable[[RunFacts], Feed] | None = None
+    #: Seconds to wait for the test to cancel a run that was cancelled when it was recorded, beyond the recorded duration.
+    patience: float = 1.0
+
+    @property
+    def clean(self) -> Clean:
+        """Takes secrets out."""
+        return self.matching.clean
+
+
+class Deck:
+    """The runs of one test: recorded into a cassette, replayed from one, or left alone."""
+
+    def __init__(self, act: Literal["record", "replay", "live"], treatment: Treatment, cassette: Cassette | None = None) -> None:
+        self.act = act
+        self.divergences: list[Divergence] = []
+        self._treatment = treatment
+        self._recordings: list[Recorder | Replayer] = []
+        self._waiting: dict[str | None, deque[tuple[int, Recording]]] = {}
+        for number, recording in enumerate(cassette.runs if cassette else (), 1):
+            self._waiting.setdefault(recording.metadata.workflow, deque()).append((number, recording))
+        self._runs = 0
+        self._is_closed = False
+        self._bare = self._open_bare()
+        self._line = Line(self._bare, source=self)
+
+    @property
+    def works(self) -> bool:
+        """Whether harnesses are needed."""
+        return self.act != "replay"
+
+    @property
+    def rules(self) -> bool:
+        """Whether runs that bring recording options of their own are recorded and replayed here all the same."""
+        return self.act != "live"
+
+    @property
+    def inner(self) -> JournalSource:
+        """Who hands journals to runs inside its runs: it does."""
+        return self
+
+    @property
+    def scope(self) -> Scope:
+        """The scope in which the test's code finds itself."""
+        return Scope(self._line)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether any run or step has begun."""
+        return self._runs > 0 or self._line.position > 0 or bool(self._line.counts)
+
+    async def open(self, run: RunFacts) -> Journal:
+        """The journal of a run that is about to start.
+
+        Raises:
+            DivergenceError: the cassette has no run of this workflow left.
+        """
+        if self._is_closed:
+            raise ConfigurationError(f"{self._treatment.test} has ended; its cassette is closed.", hint="Wait in the test for what it starts.")
+        self._runs += 1
+        if self.act == "live":
+            return LiveJournal()
+        if self.act == "record":
+            recorder = self._recorder(run)
+            self._recordings.append(recorder)
+            return recorder
+        return self._replay(run)
+
+    def close(self) -> None:
+        """The test has ended: compare its own steps, and find the runs that never started."""
+        self._is_closed = True
+        self._line.journal = _Closed(self._treatment.test)
+        if isinstance(self._bare, (Recorder, Replayer)):
+            self._bare.conclude(Ending("completed", duration_ms=self._bare.duration_ms()))
+        for workflow, waiting in self._waiting.items():
+            self.divergences.extend(self._never_started(workflow, number, recording) for number, recording in waiting)
+
+    def recordings(self) -> list[Recording]:
+        """What was recorded or replayed, in the order in which the runs began; the test's own steps first."""
+        bare = [self._bare] if isinstance(self._bare, (Recorder, Replayer)) and not self._bare_is_empty() else []
+        return [one.recording() if isinstance(one, Recorder) else one.recording for one in [*bare, *self._recordings]]
+
+    def cassette(self) -> Cassette:
+        """What was recorded."""
+        return Cassette(tuple(self.recordings()))
+
+    def _recorder(self, run: RunFacts) -> Recorder:
+        feed = self._treatment.feed(run) if self._treatment.feed else None
+        return Recorder(run, Naming(new_recording_id()), clean=self._treatment.clean, feed=feed)
+
+    def _open_bare(self) -> Recorder | Replayer | LiveJournal:
+        if self.act == "live":
+            return LiveJournal()
+        if self.act == "record":
+            return self._recorder(RunFacts(None))
+        waiting = self._waiting.pop(None, None)
+        recording = waiting.popleft()[1] if waiting else Recording(RecordingMetadata("rec_none", status="completed"))
+        return Replayer(recording, self._treatment.matching, self._place("the test's own steps"), found=self.divergences.append)
+
+    def _bare_is_empty(self) -> bool:
+        if isinstance(self._bare, Recorder):
+            return self._bare.is_empty
+        return not isinstance(self._bare, Replayer) or not (self._bare.recording.entries or self._bare.recording.signals)
+
+    def _replay(self, run: RunFacts) -> Journal:
+        waiting = self._waiting.get(run.workflow)
+        if not waiting:
+            divergence = Divergence(
+                kind="unrecorded_step",
+                place=self._place(f"run {self._runs} {run.workflow!r}"),
+                headline=f"the cassette has no run of workflow {run.workflow!r} left; it was not started",
+                guess=self._other_runs(),
+            )
+            self.divergences.append(divergence)
+            raise error_of([divergence])
+        number, recording = waiting.popleft()
+        place = self._place(f"run {number} {run.workflow!r}")
+        replayer = Replayer(recording, self._treatment.matching, place, found=self.divergences.append)
+        replayer.patience = replayer.duration_ms() / 1000 + self._treatment.patience
+        self._recordings.append(replayer)
+        return replayer  # type: ignore[return-value]  # Replayer.turn answers an Awaitable or None
+
+    def _other_runs(self) -> str:
+        left = [f"{workflow!r}" for workflow, waiting in self._waiting.items() if waiting]
+        return f"renamed? the cassette still has {', '.join(left)}" if left else "inserted? every recorded run was replayed"
+
+    def _never_started(self, workflow: str | None, number: int, recording: Recording) -> Divergence:
+        return Divergence(
+            kind="unused_step",
+            place=self._place(f"run {number} {workflow!r}"),
+            headline=f"run {number} of workflow {workflow!r} was recorded and never started in this test",
+            step=recording.entries[0].key if recording.entries else None,
+            guess="removed? or the test took another path before it",
+        )
+
+    def _place(self, run: str) -> Place:
+        treatment = self._treatment
+        return Place(run, treatment.shown, caller(below=treatment.root), treatment.commands)
+
+
+class _Closed(LiveJournal):
+    """The journal of a test that has ended: a leaked thread or task cannot read or write anybody's cassette."""
+
+    def __init__(self, test: str) -> None:
+        super().__init__()
+        self._test = test
+
+    def recall(self, key: str, input: object) -> None:  # noqa: ARG002 - it is refused whatever it is given
+        """Refuse.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(f"Step {key!r} began after {self._test} had ended.", hint="Wait in the test for what it starts.")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOptions:
+    """How one run is recorded or replayed without a test: `flow.run_reactive(..., recording=RecordingOptions("record", store))`.
+
+    `store` is a `SignalStore`, or a `Store` that has one as `.recordings`. `record` needs a store; `replay` a store and an id or a name (the
+    latest completed recording of that name). Raises `ConfigurationError` when something is missing.
+    """
+
+    mode: Literal["live", "record", "replay"] = "live"
+    store: object = None
+    name: str | None = None
+    tags: Iterable[str] = ()
+    recording_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("live", "record", "replay"):
+            raise ConfigurationError(f"Recording mode {self.mode!r} is not one of 'live', 'record', 'replay'.")
+        if self.mode != "live" and self.store is None:
+            raise ConfigurationError(f"Recording mode {self.mode!r} requires a store.", hint="Pass store=MemorySignalStore() or another.")
+        if self.mode == "replay" and self.recording_id is None and self.name is None:
+            raise ConfigurationError("Recording mode 'replay' requires a recording_id or a name.", hint="Pass recording_id=result.recording_id.")
+
+    @property
+    def works(self) -> bool:
+        """Whether harnesses are needed."""
+        return self.mode != "replay"
+
+    @property
+    def rules(self) -> bool:
+        """It is asked for by the run itself."""
+        return True
+
+    @property
+    def inner(self) -> JournalSource:
+        """Who hands journals to runs inside its run."""
+        return LiveSource() if self.mode == "live" else _NoRunsInside()
+
+    async def open(self, run: RunFacts) -> Journal:
+        """The journal of a run that is about to start.
+
+        Raises:
+            RecordingNotFound: there is none of that id or name.
+        """
+        if self.mode == "live":
+            return LiveJournal()
+        store: SignalStore = getattr(self.store, "recordings", self.store)  # type: ignore[assignment]  # a store was asked for
+        clean = Redactor().json
+        if self.mode == "replay":
+            recording = await self._load(store)
+            place = Place(f"run of workflow {run.workflow!r}", f"recording {recording.metadata.id}", caller())
+            return Replayer(recording, Matching(clean=clean), place)  # type: ignore[return-value]  # Replayer.turn answers an Awaitable or None
+        tags = tuple(self.tags)
+        id = await store.create(self.name, tags, harness_type_of(run.harnesses), run.workflow)  # noqa: A001 - the word of the contract
+        return StoreRecorder(run, Naming(id, self.name, tags), store, clean)
+
+    async def _load(self, store: SignalStore) -> Recording:
+        if self.recording_id is not None:
+            recording = await store.load(self.recording_id)
+            if recording is None:
+                raise RecordingNotFound(self.recording_id)
+            return recording
+        latest = [one for one in await store.list(RecordingQuery(name=self.name)) if one.status != "recording"]
+        recording = await store.load(latest[0].id) if latest else None
+        if recording is None:
+            raise RecordingNotFound(str(self.name))
+        return recording
+
+
+class _NoRunsInside:
+    """Refuses runs inside a recorded run: their recording would have no place."""
+
+    works = True
+    rules = False
+
+    @property
+    def inner(self) -> JournalSource:
+        """It refuses there, too."""
+        return self
+
+    async def open(self, run: RunFacts) -> Journal:
+        """Refuse.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(
+            f"Workflow {run.workflow!r} was run inside a recorded run.", hint="Make it a step: await ctx.child(workflow, …), or run it in a step."
+        )
+
+
+def new_recording_id() -> str:
+    """`rec_` and 12 hex digits."""
+    return f"rec_{_CLOCK.new_id().replace('-', '')[:12]}"
