@@ -34,8 +34,8 @@ async def main() -> None:
         store = FileSignalStore(folder)
         harness = ScriptedHarness(REPLIES)
         recorded = await newsroom(harness, RecordingOptions(mode="record", store=store, name="newsroom"))
-        print(f"Recorded: {len(harness.calls)} harness calls, {len(recorded.signals)} signals. The article:")
-        print(f"    {recorded.state['article']}")
+        print(f"Recorded: {len(harness.calls)} harness calls, {len(recorded.signals)} signals.")
+        print(f"    {recorded.state['headline']}\n    {recorded.state['article']}")
 
         replay = RecordingOptions(mode="replay", store=store, name="newsroom")
         replayed = await newsroom(None, replay)
