@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _FORMAT = re.compile(r"\A#[^\n]*\nformat: (\d{1,9})$", re.MULTILINE)
 
+_END = re.compile(rf"\n{END}[ \t]*(?:\n|\Z)")
+
 
 def encode(cassette: Cassette, *, command: str = RECORD) -> str:
     """The cassette's canonical text; `command` is what records it again.
@@ -85,7 +87,7 @@ def _refuse_parts(text: str, path: str) -> None:
     if version is not None:
         refuse_newer(int(version[1]), path)
     is_ours = text.startswith(MARK) or MARK.startswith(text.rstrip())
-    if is_ours and not re.search(rf"^{END}\s*$", text, re.MULTILINE):
+    if is_ours and not _END.search(text):
         line = text.rstrip().count("\n") + 1
         raise CassetteTruncated(
             path, f"its end is missing (the last line, {END!r})", line=line, hint="Restore it from git, or record it again with pytest --record."

@@ -1,18 +1,20 @@
 """The fast path: a cassette in canonical form, read line by line with the JSON parser.
 
-Canonical is what we would write for what we read. So each piece is spelled again and compared: numbers, escapes and duplicate keys that
-YAML and JSON read differently cannot slip through. At the first line that is not canonical the answer is None, and YAML has its say.
+1. Only what JSON and YAML read alike is read here: no key twice, no NaN or infinity, no surrogate escapes, no character that YAML calls
+   unprintable or a line break. (Spelling each line again and comparing proves the same, and takes longer than all the rest.)
+2. At the first line that is laid out otherwise the answer is None, and YAML has its say.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import NotJsonError
 from pytest_wfreplay.recording.cassette import END, MARK, MAX_NESTING
-from pytest_wfreplay.recording.codec_spelling import block_header, block_text, is_plain, json_text
+from pytest_wfreplay.recording.codec_spelling import block_header, block_text, is_plain, is_safe, json_text
 
 if TYPE_CHECKING:
     from pytest_wfreplay.jsonable import JSON
@@ -25,7 +27,7 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 def read_canonical(text: str) -> JSON | None:
     """The plain data of a cassette in canonical form, or None for any other."""
     lines = text.split("\n")
-    if not lines[0].startswith(MARK) or lines[-2:] != [END, ""]:
+    if not lines[0].startswith(MARK) or lines[-2:] != [END, ""] or "\\ud" in text or "\\uD" in text or not is_safe(text):
         return None
     reader = _Lines(lines[1:-2])
     try:
@@ -33,6 +35,20 @@ def read_canonical(text: str) -> JSON | None:
     except (_NotCanonicalError, NotJsonError, ValueError, RecursionError):
         return None
     return value if reader.is_at_end() else None
+
+
+def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _NotCanonicalError
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _NotCanonicalError
+    return number
 
 
 class _NotCanonicalError(Exception):
@@ -106,8 +122,8 @@ class _Lines:
         while f'"{fence}"' in joined:
             fence += "|"
         text = "[" + f', "{fence}", '.join(lines) + "]"
-        parsed = json.loads(text)
-        if len(parsed) != 2 * len(lines) - 1 or parsed[1::2].count(fence) != len(lines) - 1 or json_text(parsed) != text:
+        parsed = _parse(text)
+        if len(parsed) != 2 * len(lines) - 1 or parsed[1::2].count(fence) != len(lines) - 1:
             raise _NotCanonicalError
         items: list[JSON] = parsed[::2]
         return items
@@ -130,6 +146,13 @@ class _Lines:
         return line[indent:] if line.startswith(" " * indent) and line[indent:] else None
 
 
+def _refused(_: str) -> None:
+    raise _NotCanonicalError
+
+
+_parse = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refused).decode
+
+
 def _key(text: str) -> str:
     key = json.loads(text) if text.startswith('"') else text
     if not isinstance(key, str) or (text.startswith('"') and (is_plain(key) or json_text(key) != text)) or (key == text and not is_plain(key)):
@@ -141,15 +164,13 @@ def _inline(text: str, level: int) -> JSON:
     if is_plain(text):
         return text
     _guard_line(text, level)
-    value: JSON = json.loads(text)
-    if json_text(value) != text:
-        raise _NotCanonicalError
+    value: JSON = _parse(text)
     return value
 
 
 def _guard_line(line: str, level: int) -> None:
     """Refuse a line that nests too deep; nearly all are too short for that."""
-    if len(line) < MAX_NESTING - level or line.count("{") + line.count("[") <= MAX_NESTING - level:
+    if len(line) < 2 * (MAX_NESTING - level) or line.count("{") + line.count("[") <= MAX_NESTING - level:
         return
     depth = level
     for found in _BRACKETS.findall(line):

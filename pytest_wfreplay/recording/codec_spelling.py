@@ -22,6 +22,8 @@ _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _LONGEST_KEY = 1000
 
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_UNSAFE_C1 = re.compile(b"\xc2[\x80-\x9f]")
+_UNSAFE_BYTES = tuple(character.encode() for character in "\x7f\u2028\u2029\ufeff\ufffe\uffff")
 _UNSAFE_IN_BLOCK = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![.\d])(?P<whole>-?\d+)(?=e[+-]\d)')
 _LONG_KEY = re.compile(rf'"(?:[^"\\]|\\.){{{_LONGEST_KEY},}}":')
@@ -52,6 +54,17 @@ def json_text(value: JSON) -> str:
     if "e+" in text or "e-" in text:
         text = _EXPONENT.sub(lambda found: f"{found['whole']}.0" if found["whole"] else found[0], text)
     return text
+
+
+def is_safe(text: str) -> bool:
+    """Whether YAML reads every character of the text as itself."""
+    if text.isascii():
+        return "\x7f" not in text
+    try:
+        raw = text.encode()  # among bytes the search for a first byte is ten times faster
+    except UnicodeEncodeError:
+        return False
+    return _UNSAFE_C1.search(raw) is None and not any(unsafe in raw for unsafe in _UNSAFE_BYTES)
 
 
 def name_line(text: str | None) -> str:

@@ -44,12 +44,19 @@ def timestamps(at_ms: Sequence[float], count: int, start: str) -> list[str]:
         ValueError, OverflowError: a number is beyond all calendars.
     """
     begun = _started(start)
-    moments = [begun + round(number) for number in at_ms[:count]]
+    moments = [begun + (number if type(number) is int else round(number)) for number in at_ms[:count]]
     follows = moments[-1] + 1 if moments else begun
     moments += range(follows, follows + count - len(moments))
-    endings = _endings()
-    seconds = {second: _second(second) for second in {moment // 1000 for moment in moments}}
+    seconds, endings = _Seconds(), _endings()
     return [seconds[moment // 1000] + endings[moment % 1000] for moment in moments]
+
+
+class _Seconds(dict[int, str]):
+    """The spelling of each second that is asked for, up to its point."""
+
+    def __missing__(self, second: int) -> str:
+        spelled = self[second] = iso(_EPOCH + dt.timedelta(seconds=second)).removesuffix("000Z")
+        return spelled
 
 
 def _started(start: str) -> int:
@@ -63,10 +70,6 @@ def _milliseconds(text: str) -> int | None:
     except ValueError:
         return None
     return ((moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment) - _EPOCH) // _MILLISECOND
-
-
-def _second(second: int) -> str:
-    return iso(_EPOCH + dt.timedelta(seconds=second)).removesuffix("000Z")
 
 
 @functools.cache
