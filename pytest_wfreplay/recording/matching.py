@@ -35,9 +35,12 @@ def _unchanged(value: JSON) -> JSON:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Matching:
-    """`match` says how strictly, `ignoring` what is left out, `clean` takes secrets out of this run's side before anything is compared."""
+    """`match` says how strictly, `ignoring` what is left out, `clean` takes secrets out of this run's side before anything is compared.
+
+    Not frozen: a test may leave more out while it runs.
+    """
 
     match: Strictness = "strict"
     ignoring: Ignoring = field(default_factory=Ignoring)

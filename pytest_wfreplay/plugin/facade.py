@@ -1,0 +1,89 @@
+"""What the `wfreplay` fixture gives a test."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.redact import PLACEHOLDER
+from pytest_wfreplay.steps.step import step
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Coroutine
+
+    from pytest_wfreplay.plugin.take import Take
+    from pytest_wfreplay.recording.recording import Recording
+
+__tracebackhide__ = True
+
+R = TypeVar("R")
+
+
+class Wfreplay:
+    """The cassette of the running test."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    @property
+    def mode(self) -> str:
+        """The mode of this test: the session's, narrowed by the config fixture and the marker."""
+        return self._take.mode.name
+
+    @property
+    def cassette(self) -> Path:
+        """The path of the cassette, whether it is there or not."""
+        return self._take.path
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """What was recorded or replayed so far, in the order in which the runs began."""
+        return self._take.deck.recordings() if self._take.deck is not None else []
+
+    @overload
+    def run(self, run: Callable[[], Coroutine[Any, Any, R]] | Coroutine[Any, Any, R]) -> R: ...
+    @overload
+    def run(self, run: Callable[[], R]) -> R: ...
+    def run(self, run: Any) -> Any:
+        """Run a workflow in a sync test: a coroutine (`wfreplay.run(flow.run_reactive(...))`), or a function, sync or async.
+
+        Raises:
+            ConfigurationError: an event loop is running already; await the workflow instead.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            answer = run() if callable(run) else run
+            return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+        if inspect.iscoroutine(run):
+            run.close()
+        raise ConfigurationError("wfreplay.run(...) is for sync tests; an event loop is running.", hint="Await the workflow in this test.")
+
+    def now(self) -> dt.datetime:
+        """The time of day (aware, UTC), recorded as a step: the same in replay."""
+        return step.now()
+
+    def add_redactor(self, pattern_or_callable: str | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
+        """Take out what a regular expression finds, or what a function from text to text takes out, from now on.
+
+        Raises:
+            ConfigurationError: not a regular expression.
+        """
+        self._take.redactor = self._take.redactor.with_rule(pattern_or_callable, replacement)
+
+    def ignore(self, *paths: str) -> None:
+        """Leave these paths out of what is compared: `state.updated_at`, `steps[classify].input.model`, `signals[text:*].payload`.
+
+        Raises:
+            ConfigurationError: not a path.
+        """
+        self._take.ignore(*paths)
+
+
+async def _awaited(answer: Awaitable[R]) -> R:
+    return await answer

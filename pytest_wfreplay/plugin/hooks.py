@@ -1,0 +1,119 @@
+"""What pytest calls, in the order in which it calls it. Imported by every pytest that finds us installed, so it imports next to nothing.
+
+A session in which no test is marked costs the few lines of this file: the hooks that run for each test live in `takes`, which is registered
+when the collection has found a test of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_wfreplay.plugin.facade import Wfreplay
+    from pytest_wfreplay.plugin.settings import Settings
+
+MARKER = (
+    'wfreplay(cassette=None, mode=None, match="strict", ignore=(), max_age=None, redact=()): '
+    "record the workflow runs and steps of this test into a cassette, or replay them from it."
+)
+
+_settings = pytest.StashKey["Settings"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what no other plugin would want."""
+    group = parser.getgroup("wfreplay", "recorded workflow replay")
+    group.addoption(
+        "--wfreplay",
+        metavar="MODE",
+        default=None,
+        help="none: replay only (default); once: record where there is no cassette; rewrite: record; live: no cassettes.",
+    )
+    group.addoption("--wfreplay-allow-ci", action="store_true", default=False, help="Let CI record: by default a set CI variable forbids it.")
+    parser.addini("wfreplay_mode", "The mode when neither the command line nor WFREPLAY_MODE says one.", default="")
+    parser.addini("wfreplay_cassette_dir", "Where cassettes lie, below the rootdir.", default="cassettes")
+    parser.addini("wfreplay_redact", "Regular expressions of what must not reach a cassette.", type="linelist", default=[])
+    parser.addini("wfreplay_max_bytes", "How large a cassette may be.", default="")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, object, object]:
+    """Add `--record` when the conftests have added theirs, and only if nobody has: a project that owns it must keep working.
+
+    Entry-point plugins add their options before any conftest is loaded; whoever adds `--record` that early makes such a project crash.
+    """
+    loaded = yield
+    # pytest has no public way to ask which options there are.
+    groups = [*parser._groups, parser._anonymous]  # noqa: SLF001
+    if not any("--record" in option.names() for group in groups for option in group.options):
+        parser.getgroup("wfreplay").addoption(
+            "--record", action="store_true", dest="wfreplay_record", default=False, help="Record cassettes anew; the same as --wfreplay=rewrite."
+        )
+    return loaded
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known, and refuse settings that cannot be meant."""
+    config.addinivalue_line("markers", MARKER)
+    from pytest_wfreplay.plugin.settings import session_settings
+
+    config.stash[_settings] = session_settings(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Hand the tests that are ours to the hooks that run them."""
+    ours = [item for item in items if item.get_closest_marker("wfreplay") is not None or "wfreplay" in getattr(item, "fixturenames", ())]
+    if not ours or config.option.collectonly:
+        return
+    from pytest_wfreplay.plugin.takes import Takes
+
+    config.pluginmanager.register(Takes(config.stash[_settings], ours), "wfreplay-takes")
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain what was asked of a trace."""
+    if not any(type(side).__module__.startswith("pytest_wfreplay.") for side in (left, right)):
+        return None
+    from pytest_wfreplay.plugin.explain import explain
+
+    return explain(op, left, right)
+
+
+@pytest.fixture
+def wfreplay(request: pytest.FixtureRequest) -> Generator[Wfreplay, None, None]:
+    """The cassette of this test: `.run(...)` for sync tests, `.mode`, `.cassette`, `.recordings`, `.add_redactor(...)`, `.ignore(...)`.
+
+    A test that asks for it is marked by that.
+    """
+    from pytest_wfreplay.plugin.takes import take_of
+
+    take = take_of(request.node)
+    if take is None:
+        raise pytest.UsageError(f"{request.node.nodeid} asked for the wfreplay fixture too late: mark it with @pytest.mark.wfreplay.")
+    with take.prepared(request):
+        yield take.facade
+
+
+@pytest.fixture(scope="session")
+def wfreplay_config() -> dict[str, object]:
+    """Keywords of the marker for all tests that see this fixture; override it in a conftest, with any scope."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def wfreplay_cassette_dir(request: pytest.FixtureRequest) -> str:
+    """Where cassettes lie; override it for a folder of your own."""
+    return str(request.config.stash[_settings].cassette_dir)
+
+
+@pytest.fixture
+def wfreplay_cassette_name(request: pytest.FixtureRequest) -> str:
+    """The path of this test's cassette below the cassette folder; override it for a name of your own."""
+    from pytest_wfreplay.recording.names import cassette_path
+
+    return str(cassette_path(request.node.nodeid, testpaths=request.config.stash[_settings].testpaths))

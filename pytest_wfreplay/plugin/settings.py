@@ -1,0 +1,117 @@
+"""What the session was asked for, and who may narrow it. Precedence is decided here and nowhere else:
+
+1. command line, else `WFREPLAY_MODE`, else ini `wfreplay_mode`, else `none`;
+2. the config fixture and the marker may narrow that; a wider wish of theirs has no effect;
+3. under CI nothing but `none`: asked for on the command line or in the environment it is an error, from the ini it is narrowed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.recording.modes import MODES, Mode, mode_named, narrower
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.redact import Redactor
+
+NONE = MODES[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole session."""
+
+    mode: Mode
+    root: Path
+    cassette_dir: Path
+    testpaths: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    #: How large a cassette may be, in bytes; None for the default.
+    max_bytes: int | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def redactor(self) -> Redactor:
+        """Takes out what must not reach a cassette: the built-in shapes, what the environment keeps secret, what the ini says."""
+        from pytest_wfreplay.redact import Redactor, Rule, known_secrets
+
+        return Redactor(known=known_secrets(self.environ), rules=tuple(Rule(pattern) for pattern in self.redact))
+
+    def narrowed(self, *wishes: object) -> Mode:
+        """The session's mode, narrowed by what a fixture and a marker wish for; None is no wish."""
+        mode = self.mode
+        for wish in wishes:
+            if wish is not None:
+                mode = narrower(mode, mode_named(str(wish)))
+        return mode
+
+
+def session_settings(config: pytest.Config) -> Settings:
+    """The settings of a session.
+
+    Raises:
+        pytest.UsageError: a setting cannot be meant.
+    """
+    try:
+        return Settings(
+            mode=_mode(config, os.environ),
+            root=config.rootpath,
+            cassette_dir=config.rootpath / str(config.getini("wfreplay_cassette_dir")),
+            testpaths=tuple(config.getini("testpaths")),
+            redact=tuple(config.getini("wfreplay_redact")),
+            max_bytes=_count(str(config.getini("wfreplay_max_bytes"))),
+            environ=dict(os.environ),
+        )
+    except ConfigurationError as error:
+        raise pytest.UsageError(f"{error} {error.hint}") from None
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Whether `CI` is set: not empty, `0`, `false` or `no`."""
+    return environ.get("CI", "").strip().lower() not in ("", "0", "false", "no")
+
+
+def _mode(config: pytest.Config, environ: Mapping[str, str]) -> Mode:
+    is_locked = is_ci(environ) and not config.getoption("wfreplay_allow_ci")
+    asked, where = _asked(config, environ)
+    if asked:
+        mode = _named(asked, where)
+        if is_locked and mode != NONE:
+            raise pytest.UsageError(f"{where} asks for mode {mode.name!r}, and CI is set: CI replays. Pass --wfreplay-allow-ci if you mean it.")
+        return mode
+    mode = _named(str(config.getini("wfreplay_mode")) or NONE.name, "ini wfreplay_mode")
+    return NONE if is_locked else mode
+
+
+def _asked(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, str]:
+    """What was asked for on the command line or in the environment, and where."""
+    named = config.getoption("wfreplay")
+    records = config.getoption("wfreplay_record", default=False)
+    if records and named not in (None, "rewrite"):
+        raise pytest.UsageError(f"--record and --wfreplay={named} contradict each other.")
+    if named is not None:
+        return named, "--wfreplay"
+    if records:
+        return "rewrite", "--record"
+    return environ.get("WFREPLAY_MODE", ""), "WFREPLAY_MODE"
+
+
+def _named(name: str, where: str) -> Mode:
+    try:
+        return mode_named(name)
+    except ConfigurationError as error:
+        raise pytest.UsageError(f"{where}: {error} {error.hint}") from None
+
+
+def _count(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdigit() or not int(text):
+        raise ConfigurationError(f"wfreplay_max_bytes is a number of bytes, not {text!r}.")
+    return int(text)

@@ -1,0 +1,38 @@
+"""Threads that a test starts find the test's scope, as its tasks do.
+
+Before Python 3.14 a thread starts with an empty context, so what the code under test does in a `Thread` or a `ThreadPoolExecutor` would not be
+recorded, and in replay it would go live. While a marked test runs, both carry the context of who starts them along.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Any
+
+
+@contextmanager
+def carrying_context() -> Iterator[None]:
+    """While this lasts, threads and thread pools take the context of their caller along."""
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+
+    @functools.wraps(start)
+    def start_in_context(thread: threading.Thread) -> None:
+        thread.run = functools.partial(copy_context().run, thread.run)  # type: ignore[method-assign]  # a thread's own run, not its class's
+        start(thread)
+
+    @functools.wraps(submit)
+    def submit_in_context(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return submit(pool, copy_context().run, function, *args, **kwargs)
+
+    threading.Thread.start = start_in_context  # type: ignore[method-assign]  # put back below
+    ThreadPoolExecutor.submit = submit_in_context  # type: ignore[method-assign]  # put back below
+    try:
+        yield
+    finally:
+        threading.Thread.start = start  # type: ignore[method-assign]  # as it was
+        ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]  # as it was
