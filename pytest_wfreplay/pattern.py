@@ -176,9 +176,9 @@ def nearest(pattern: PatternLike, signals: Iterable[Signal]) -> tuple[Signal, st
     named = [signal for signal in others if wanted.matches_name(signal.name)]
     if not named:
         return _nearest_name(wanted, others)
-    partings = {id(signal): list(_partings(wanted.payload, signal.payload, "payload")) for signal in named[:_MOST_COMPARED]}
-    best = min(named[:_MOST_COMPARED], key=lambda signal: len(partings[id(signal)]))
-    return best, f"its {partings[id(best)][0]}"
+    misses = {id(signal): list(partings(wanted.payload, signal.payload, "payload")) for signal in named[:_MOST_COMPARED]}
+    best = min(named[:_MOST_COMPARED], key=lambda signal: len(misses[id(signal)]))
+    return best, f"its {misses[id(best)][0]}"
 
 
 #: Enough to be helpful; a trace can hold a hundred thousand deltas.
@@ -199,7 +199,7 @@ def _nearest_name(wanted: Pattern, signals: Sequence[Signal]) -> tuple[Signal, s
     return first_of_name[best], f"its name is {best!r}, not {wanted.text!r}"
 
 
-def _partings(asked: object, found: object, path: str) -> Iterator[str]:
+def partings(asked: object, found: object, path: str) -> Iterator[str]:
     """One sentence for each place where `found` is not what was asked for; none where `holds` says yes."""
     if isinstance(asked, Mapping):
         yield from _dict_partings(asked, found, path)
@@ -215,7 +215,7 @@ def _dict_partings(asked: Mapping[str, object], found: object, path: str) -> Ite
         return
     for key, value in asked.items():
         if key in found:
-            yield from _partings(value, found[key], f"{path}.{key}")
+            yield from partings(value, found[key], f"{path}.{key}")
         else:
             yield f"{path} has no {key!r} (it has: {', '.join(map(repr, found)) or 'nothing'})"
 
@@ -227,7 +227,7 @@ def _list_partings(asked: Sequence[object], found: object, path: str) -> Iterato
         yield f"{path} has {len(found)} items, not {len(asked)}"
     else:
         for at, (one, other) in enumerate(zip(asked, found, strict=True)):
-            yield from _partings(one, other, f"{path}[{at}]")
+            yield from partings(one, other, f"{path}[{at}]")
 
 
 def _brief(value: object) -> str:
