@@ -12,14 +12,15 @@ import enum
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pytest_wfreplay.errors import NotJsonError
-from pytest_wfreplay.typed import VALUE_TAG, codec_for, codec_of
+from pytest_wfreplay.typed import VALUE_TAG, Codec, codec_for, codec_of, has_disguised
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 #: The version of the spelling that `canonical` gives: keys sorted by code point, no blanks, ASCII, 1.0 spelled 1.
 CANONICAL_VERSION = 1
@@ -30,7 +31,13 @@ MAX_DEPTH = 180
 #: CPython refuses to spell a longer integer in decimal (sys.set_int_max_str_digits).
 MAX_INTEGER = 10**4300
 
+#: How the complaint about a value of an unknown class begins.
+_NO_WORD = "JSON has no word for"
+
 _spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+#: A key that may have been a number: the encoder sorts numbers by value, we sort their spellings.
+_KEY_LIKE_A_NUMBER = re.compile(r'"-?\d[\d.e+-]*":')
 
 
 def jsonable(value: object, *, path: str = "value") -> JSON:
@@ -62,8 +69,16 @@ def restore(value: JSON) -> object:
         if tag == VALUE_TAG and isinstance(spelled, dict):
             return {key: restore(item) for key, item in spelled.items()}
         if tag.startswith("$"):
-            return codec_for(tag).decode(spelled)
+            return _decoded(tag, spelled)
     return {key: restore(item) for key, item in value.items()}
+
+
+def _decoded(tag: str, spelled: JSON) -> object:
+    codec = codec_for(tag)
+    try:
+        return codec.decode(spelled)
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise NotJsonError(tag, f"{spelled!r} is not what this tag is spelled with: {error}", hint="Was it edited by hand?") from error
 
 
 def canonical(value: JSON) -> str:
@@ -80,9 +95,14 @@ def spell(value: object, *, path: str = "value") -> str:
         text = _spell(value)
     except (TypeError, ValueError, RecursionError):
         return canonical(jsonable(value, path=path))
-    if '"$' in text or ".0" in text or "e+" in text or "\\ud" in text or text.count("{") + text.count("[") > MAX_DEPTH:
-        return canonical(jsonable(value, path=path))
-    return text
+    return text if _is_canonical(text) else canonical(jsonable(value, path=path))
+
+
+def _is_canonical(text: str) -> bool:
+    """Whether what the encoder made of a Python value is the canonical spelling for sure."""
+    if '"$' in text or ".0" in text or "e+" in text or "\\ud" in text or has_disguised():
+        return False
+    return text.count("{") + text.count("[") <= MAX_DEPTH and not ('":' in text and _KEY_LIKE_A_NUMBER.search(text))
 
 
 def unspell(text: str) -> object:
@@ -110,7 +130,7 @@ def same(one: JSON, other: JSON) -> bool:
 class _Walk:
     """One walk down a value, making the copy; `typed` says what becomes of values that have a codec."""
 
-    def __init__(self, typed: Callable[[object, str], object], *, guards_tags: bool) -> None:
+    def __init__(self, typed: Callable[[Codec, object, str], JSON], *, guards_tags: bool) -> None:
         self._typed = typed
         self._guards_tags = guards_tags
         self._above: list[int] = []
@@ -122,10 +142,18 @@ class _Walk:
         if kind is int or kind is float:
             return _number(value, path)  # type: ignore[arg-type]  # its type was asked for
         if value is None or value is True or value is False:
-            return value  # type: ignore[return-value]  # one of the three constants
+            return value
+        if kind is dict or kind is list:
+            return self._container(value, path)
+        if (codec := codec_of(kind)) is not None:
+            return self._typed(codec, value, path)
+        return self._heir(value, path)
+
+    def _heir(self, value: object, path: str) -> JSON:
+        """What is an enum, or inherits from something that JSON has."""
         if isinstance(value, enum.Enum):
             return self.copy(value.value, path)
-        if isinstance(value, (dict, list, tuple, Mapping)):
+        if isinstance(value, (list, tuple, Mapping)):
             return self._container(value, path)
         if isinstance(value, str):
             return _text(str.__str__(value), path)
@@ -144,11 +172,11 @@ class _Walk:
         try:
             if isinstance(value, (list, tuple)):
                 return [self.copy(item, f"{path}[{index}]") for index, item in enumerate(value)]
-            return self._mapping(value, path)  # type: ignore[arg-type]  # the caller asked for containers only
+            return self._mapping(_by_name(value, path), path)
         finally:
             self._above.pop()
 
-    def _mapping(self, value: Mapping[object, object], path: str) -> JSON:
+    def _mapping(self, value: Mapping[Any, object], path: str) -> JSON:
         copied: dict[str, JSON] = {}
         for key, item in value.items():
             name = _key(key, path)
@@ -160,26 +188,43 @@ class _Walk:
         return copied
 
     def _object(self, value: object, path: str) -> JSON:
-        spelled = self._typed(value, path)
-        if spelled is not value:
-            return spelled  # type: ignore[return-value]  # what codecs give was walked already
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return self._container({field.name: getattr(value, field.name) for field in dataclasses.fields(value)}, path)
-        dump = getattr(value, "model_dump", None)
-        if callable(dump) and not isinstance(value, type):
-            return self.copy(dump(), path)
-        raise NotJsonError(path, f"JSON has no {type(value).__name__}")
+        if isinstance(value, type):
+            raise NotJsonError(path, f"it is the class {value.__name__} itself, which is not a value")
+        if dataclasses.is_dataclass(value):
+            return self._container(value, path)
+        if callable(getattr(value, "model_dump", None)):
+            return self._model(value, path)
+        raise NotJsonError(path, f"{_NO_WORD} {type(value).__name__}")
+
+    def _model(self, value: Any, path: str) -> JSON:
+        """A pydantic model: its values as they are, so that datetimes keep their type; else, as for a URL or a set, as pydantic spells them."""
+        try:
+            return self.copy(value.model_dump(), path)
+        except NotJsonError as refused:
+            if not refused.problem.startswith(_NO_WORD):
+                raise
+        except ValueError as error:
+            raise NotJsonError(path, str(error)) from None
+        try:
+            return self.copy(value.model_dump(mode="json"), path)
+        except ValueError as error:
+            raise NotJsonError(path, str(error)) from None
 
 
-def _tagged(value: object, path: str) -> object:
-    codec = codec_of(type(value))
-    return value if codec is None else {codec.tag: jsonable(codec.encode(value), path=path)}
-
-
-def _as_text(value: object, path: str) -> object:
-    codec = codec_of(type(value))
-    if codec is None:
+def _by_name(value: object, path: str) -> Mapping[Any, object]:
+    """The items of a mapping or of a dataclass."""
+    if isinstance(value, Mapping):
         return value
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise NotJsonError(path, f"{_NO_WORD} {type(value).__name__}")
+
+
+def _tagged(codec: Codec, value: object, path: str) -> JSON:
+    return {codec.tag: jsonable(codec.encode(value), path=path)}
+
+
+def _as_text(codec: Codec, value: object, path: str) -> JSON:
     return str(value) if isinstance(value, timedelta) else plain_json(codec.encode(value), path=path)
 
 
@@ -207,7 +252,7 @@ def _key(key: object, path: str) -> str:
     if isinstance(key, str):
         return _text(str.__str__(key), f"{path} (a key)")
     if key is None or isinstance(key, (bool, int, float)):
-        return json.dumps(_number(key, f"{path} (a key)") if isinstance(key, float) else key)
+        return json.dumps(key if key is None else _number(key, f"{path} (a key)"))
     raise NotJsonError(path, f"a key of class {type(key).__name__}; JSON has text keys only")
 
 

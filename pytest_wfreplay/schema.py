@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_wfreplay.errors import ConfigurationError
-from pytest_wfreplay.jsonable import JSON, canonical, jsonable, plain_json
+from pytest_wfreplay.jsonable import JSON, canonical, plain_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,23 @@ def validated(schema: Schema, value: JSON) -> tuple[JSON, tuple[str, ...]]:
     if schema.model is not None:
         return _by_model(schema.model, value)
     filled = copy.deepcopy(value)
-    problems = tuple(_problem(error) for error in _validator(canonical(dict(schema.json))).iter_errors(filled))
+    problems = _problems(schema, filled)
     return (value if problems else filled), problems
 
 
-def _by_model(model: Any, value: JSON) -> tuple[JSON, tuple[str, ...]]:
+def _problems(schema: Schema, filled: JSON) -> tuple[str, ...]:
+    import referencing.exceptions
+
     try:
-        return plain_json(model.model_validate(value).model_dump(mode="json")), ()
+        return tuple(_problem(error) for error in _validator(canonical(dict(schema.json))).iter_errors(filled))
+    except referencing.exceptions.Unresolvable as error:
+        raise ConfigurationError(f"The schema refers to {error.ref!r}, which is not in it.", hint="Put what it refers to under $defs.") from None
+
+
+def _by_model(model: Any, value: JSON) -> tuple[JSON, tuple[str, ...]]:
+    """As JSON, so that a strict model takes a date from its text; by alias, so that what comes out is what the schema describes."""
+    try:
+        return plain_json(model.model_validate_json(json.dumps(value)).model_dump(mode="json", by_alias=True)), ()
     except ValueError as error:
         told = getattr(error, "errors", None)
         if not callable(told):
@@ -71,8 +82,6 @@ def _problem(error: Any) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _check(spelled: str) -> None:
-    import json
-
     import jsonschema
 
     try:
@@ -83,15 +92,18 @@ def _check(spelled: str) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _validator(spelled: str) -> Any:
-    """A validator that fills in defaults, as the jsonschema FAQ shows it: defaults are set before properties are looked at."""
-    import json
+    """A validator that fills in defaults, as the jsonschema FAQ shows it: defaults are set before properties are looked at.
 
+    Its registry is empty: a schema that refers to an address is not a reason to go to the network.
+    """
     import jsonschema
+    import referencing.jsonschema
 
     plain = jsonschema.Draft202012Validator
     by_properties: Callable[..., Iterator[Any]] = plain.VALIDATORS["properties"]
-    filling = jsonschema.validators.extend(plain, {"properties": _filling_in_defaults(by_properties)})
-    return filling(json.loads(spelled))
+    extend: Callable[..., Any] = jsonschema.validators.extend
+    filling = extend(plain, {"properties": _filling_in_defaults(by_properties)})
+    return filling(json.loads(spelled), registry=referencing.jsonschema.EMPTY_REGISTRY)
 
 
 def _filling_in_defaults(by_properties: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
@@ -99,7 +111,7 @@ def _filling_in_defaults(by_properties: Callable[..., Iterator[Any]]) -> Callabl
         if isinstance(instance, dict):
             for name, shape in described.items():
                 if isinstance(shape, dict) and "default" in shape:
-                    instance.setdefault(name, jsonable(shape["default"]))
+                    instance.setdefault(name, copy.deepcopy(shape["default"]))
         yield from by_properties(validator, described, instance, schema)
 
     return properties

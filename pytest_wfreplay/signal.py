@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard
 
 from pytest_wfreplay.clock import SystemClock, iso
-from pytest_wfreplay.errors import NotJsonError, SignalPayloadError
+from pytest_wfreplay.errors import ConfigurationError, NotJsonError, SignalPayloadError
 from pytest_wfreplay.jsonable import JSON, plain_json, same
 from pytest_wfreplay.schema import Schema, as_schema, validated
 
@@ -62,29 +63,50 @@ def signal_id(position: int) -> str:
     return f"sig_{position:06d}"
 
 
-def position_of(id: str) -> int | None:  # noqa: A002 - the word of the contract
+def position_of(id: str) -> int | None:
     """The position that an id spells, or None for an id that is not one."""
     digits = id.removeprefix("sig_")
-    return int(digits) if digits != id and len(digits) >= 6 and digits.isascii() and digits.isdigit() else None
+    return int(digits) if digits.isascii() and digits.isdigit() and signal_id(int(digits)) == id else None
 
 
 def create_signal(name: str, payload: object = None, source: SignalSource | None = None, *, clock: Clock | None = None) -> Signal:
     """A signal made outside of a run: its id is `sig_` and random hex digits. A run gives it its own id when it is emitted.
 
     Raises:
+        ConfigurationError: the name is not a text, or blank.
         SignalPayloadError: JSON cannot carry the payload; `.path` says where.
     """
-    clock = clock or SystemClock()
-    try:
-        spelled = plain_json(payload)
-    except NotJsonError as error:
-        raise SignalPayloadError(error.path, error.problem) from None
+    clock = clock or _CLOCK
+    spelled = payload_of(name, payload)
     return Signal(f"sig_{clock.new_id().replace('-', '')}", name, spelled, iso(clock.now()), source)
+
+
+def payload_of(name: str, payload: object) -> JSON:
+    """A fresh copy of the payload with which a signal of this name may be said.
+
+    Raises:
+        ConfigurationError: the name is not a text, or blank.
+        SignalPayloadError: JSON cannot carry the payload; `.path` says where.
+    """
+    if not isinstance(name, str) or not name or name.isspace():
+        raise ConfigurationError(f"A signal's name is a text that is not blank, not {name!r}.")
+    try:
+        if not name.isascii():
+            plain_json(name, path="name")
+        return plain_json(payload)
+    except NotJsonError as error:
+        raise SignalPayloadError(error.path, error.problem, hint=error.hint) from None
 
 
 def is_signal(obj: object) -> TypeGuard[Signal]:
     """Whether it is a signal."""
     return isinstance(obj, Signal)
+
+
+_CLOCK = SystemClock()
+
+#: A payload that is not given: an object without fields, to which the schema's defaults are added.
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +116,16 @@ class SignalDefinition:
     name: str
     schema: Schema
 
-    def create(self, payload: object = None, source: SignalSource | None = None) -> Signal:
+    def create(self, payload: object = _NOTHING, source: SignalSource | None = None) -> Signal:
         """A signal whose payload was validated, with the schema's defaults in it.
 
         Raises:
             SignalPayloadError: the schema refuses the payload, or JSON cannot carry it.
         """
-        made = create_signal(self.name, {} if payload is None else payload, source)
+        made = create_signal(self.name, payload, source)
         value, problems = validated(self.schema, made.payload)
         if problems:
-            raise SignalPayloadError("payload", f"not what {self.name!r} is defined as: {'; '.join(problems)}")
+            raise SignalPayloadError("payload", f"not what {self.name!r} is defined as: {'; '.join(problems)}", hint="Pass what its schema asks for.")
         return Signal(made.id, made.name, value, made.timestamp, made.source)
 
     def is_(self, obj: object, *, validate_payload: bool = False) -> bool:

@@ -34,15 +34,17 @@ class Codec:
     decode: Callable[[Any], object]
 
 
-def register_codec(type: type[T], tag: str, encode: Callable[[T], object], decode: Callable[[Any], T]) -> None:  # noqa: A002 - the contract's name
+def register_codec(type: type[T], tag: str, encode: Callable[[T], object], decode: Callable[[Any], T]) -> None:
     """Let values of `type` keep their type in states and in the inputs and outcomes of steps.
 
     `encode` gives a JSON value, `decode` takes it back; the cassette shows it as `{"$tag": ...}` (the `$` may be left out
     of `tag`). In signals the value appears as what `encode` gives. Registering the same class again replaces its codec.
 
     Raises:
-        ConfigurationError: the tag is blank or belongs to another class.
+        ConfigurationError: the tag is blank or belongs to another class, or `type` is one of JSON's own.
     """
+    if type in _NATIVE:
+        raise ConfigurationError(f"JSON has a word for {type.__name__} already.", hint="Register a class of your own.")
     tag = "$" + tag.removeprefix("$")
     taken = _types.get(tag)
     if tag in ("$", VALUE_TAG, "$append", "$set", "$drop") or (taken is not None and taken is not type):
@@ -50,6 +52,8 @@ def register_codec(type: type[T], tag: str, encode: Callable[[T], object], decod
         raise ConfigurationError(f"The tag {tag!r} {owner}.", hint="Choose another tag.")
     _codecs[type] = Codec(tag, encode, decode)
     _types[tag] = type
+    if issubclass(type, _NATIVE):
+        _disguised.add(type)
 
 
 def codec_of(cls: type) -> Codec | None:
@@ -58,6 +62,11 @@ def codec_of(cls: type) -> Codec | None:
         if ancestor in _codecs:
             return _codecs[ancestor]
     return None
+
+
+def has_disguised() -> bool:
+    """Whether a class with a codec is one that a JSON encoder would take for a text, a number or a container."""
+    return bool(_disguised)
 
 
 def codec_for(tag: str) -> Codec:
@@ -71,7 +80,11 @@ def codec_for(tag: str) -> Codec:
     return _codecs[_types[tag]]
 
 
+#: What a JSON encoder knows by itself.
+_NATIVE = (str, int, float, bool, list, tuple, dict, type(None))
+
 _codecs: dict[type, Codec] = {}
+_disguised: set[type] = set()
 _types: dict[str, type] = {}
 
 register_codec(dt.datetime, "datetime", dt.datetime.isoformat, dt.datetime.fromisoformat)

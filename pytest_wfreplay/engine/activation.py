@@ -1,7 +1,7 @@
 """One speaking of an agent, as far as it can be computed: what its harness is told, and what it said. Pure.
 
 The value of a reply is, with a schema, the validated JSON: from `structured_output`, else the first JSON value in the text (the whole of it,
-else what a code fence holds, else the first object or array, else the first number, text, true, false or null). Without one it is the text.
+else the first object, array or code fence that is one, else the first number, text, true, false or null). Without one it is the text.
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.errors import OutputSchemaError
+from pytest_wfreplay.errors import NotJsonError, OutputSchemaError
 from pytest_wfreplay.harness import HarnessInput
-from pytest_wfreplay.jsonable import JSON, canonical
+from pytest_wfreplay.jsonable import JSON, canonical, plain_json
 from pytest_wfreplay.schema import Schema, validated
 
 if TYPE_CHECKING:
     from pytest_wfreplay.engine.agent import Agent
 
-_FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
-_DECODER = json.JSONDecoder()
+_OPENING = re.compile(r"[{\[]|```[^\n`]*\n")
+_SCALAR = re.compile(r'(?<![\w.])(?=["\-\d]|true\b|false\b|null\b)')
+_LONGEST_SHOWN = 200
+
+
+def _refuse_constant(name: str) -> JSON:
+    raise ValueError(f"JSON has no {name}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def told(agent: Agent, system: str, message: str | None, run_input: JSON) -> HarnessInput:
@@ -45,7 +53,8 @@ def spoken(name: str, schema: Schema | None, output: JSON) -> JSON:
     """
     reply: Mapping[str, JSON] = output if isinstance(output, dict) else {"content": output}
     if schema is None:
-        return reply.get("content", "")
+        content = reply.get("content")
+        return "" if content is None else content
     structured = reply.get("structured_output")
     if structured is None:
         content = reply.get("content")
@@ -55,19 +64,29 @@ def spoken(name: str, schema: Schema | None, output: JSON) -> JSON:
         structured = found[0]
     value, problems = validated(schema, structured)
     if problems:
-        raise OutputSchemaError(f"Agent {name!r} replied {_short(structured)}; {'; '.join(problems)}", agent=name, value=structured, problems=problems)
+        message = f"Agent {name!r} replied {_short(structured)}; {'; '.join(problems)}"
+        raise OutputSchemaError(message, agent=name, value=structured, problems=problems)
     return value
 
 
 def json_values(text: str) -> Iterator[tuple[JSON]]:
     """The JSON values in a text, the likeliest first; each in a tuple, for null is one too."""
-    yield from _decoded(text.strip(), whole=True)
-    for fence in _FENCE.finditer(text):
-        yield from _decoded(fence[1].strip(), whole=True)
-    for opening in re.finditer(r"[{\[]", text):
-        yield from _decoded(text[opening.start() :], whole=False)
-    for word in re.finditer(r'(?<![\w.])(?=["\-\d]|true\b|false\b|null\b)', text):
-        yield from _decoded(text[word.start() :], whole=False)
+    whole = text.strip()
+    yield from _decoded(whole, 0, len(whole))
+    for opening in _OPENING.finditer(text):
+        if opening[0].startswith("`"):
+            yield from _fenced(text, opening.end())
+        else:
+            yield from _decoded(text, opening.start())
+    for word in _SCALAR.finditer(text):
+        yield from _decoded(text, word.start())
+
+
+def _fenced(text: str, start: int) -> Iterator[tuple[JSON]]:
+    end = text.find("```", start)
+    if end > 0:
+        inside = text[start:end].strip()
+        yield from _decoded(inside, 0, len(inside))
 
 
 def usage_of(output: JSON) -> tuple[int, int, int, float]:
@@ -80,13 +99,14 @@ def usage_of(output: JSON) -> tuple[int, int, int, float]:
     return spent, made, _count(counts.get("total_tokens")) or spent + made, float(cost) if isinstance(cost, (int, float)) else 0.0
 
 
-def _decoded(text: str, *, whole: bool) -> Iterator[tuple[JSON]]:
+def _decoded(text: str, start: int, until: int | None = None) -> Iterator[tuple[JSON]]:
+    """The value that begins at `start` (and ends at `until`, if given), unless it is one that we cannot carry: a lone surrogate, say."""
     try:
-        value, end = _DECODER.raw_decode(text)
-    except (ValueError, RecursionError):
+        value, end = _DECODER.raw_decode(text, start)
+        if until is None or end == until:
+            yield (plain_json(value),)
+    except (ValueError, RecursionError, NotJsonError):
         return
-    if not whole or end == len(text):
-        yield (value,)
 
 
 def _as_text(value: JSON) -> str | None:
@@ -99,4 +119,4 @@ def _count(value: JSON) -> int:
 
 def _short(value: JSON) -> str:
     text = value if isinstance(value, str) else canonical(value)
-    return repr(text if len(text) <= 200 else text[:200] + "…")
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")

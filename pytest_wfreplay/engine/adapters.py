@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.pattern import Pattern, as_pattern
 
 if TYPE_CHECKING:
@@ -53,35 +55,51 @@ class SignalAdapter(Protocol):
 
 
 class Adapters:
-    """All adapters of a run, in the order in which they were given."""
+    """All adapters of a run, in the order in which they were given.
+
+    Raises:
+        ConfigurationError: one is not an adapter, or asks for a pattern that is none.
+    """
 
     def __init__(self, adapters: Sequence[SignalAdapter]) -> None:
-        self._adapters = [(one, tuple(as_pattern(pattern) for pattern in one.patterns)) for one in adapters]
+        self._adapters = [(one, _patterns_of(one)) for one in adapters]
 
     async def start(self) -> None:
         """Tell everybody that the run starts."""
         for adapter, _ in self._adapters:
-            await _told(adapter, adapter.on_start)
+            await _told(adapter, "on_start")
+
+    def __bool__(self) -> bool:
+        return bool(self._adapters)
 
     async def tell(self, signal: Signal) -> None:
         """Tell a signal to everybody who wants it."""
         for adapter, patterns in self._adapters:
             if any(pattern.matches(signal) for pattern in patterns):
-                await _told(adapter, adapter.on_signal, signal)
+                await _told(adapter, "on_signal", signal)
 
     async def stop(self) -> None:
         """Tell everybody that the run has ended."""
         for adapter, _ in self._adapters:
-            await _told(adapter, adapter.on_stop)
+            await _told(adapter, "on_stop")
 
 
-async def _told(adapter: SignalAdapter, method: Callable[..., Awaitable[None] | None], *args: object) -> None:
+def _patterns_of(adapter: Any) -> tuple[Pattern, ...]:
+    missing = [name for name in ("name", "patterns", "on_start", "on_signal", "on_stop") if not hasattr(adapter, name)]
+    if missing:
+        raise ConfigurationError(f"An adapter has no {', '.join(missing)}: {adapter!r}.", hint="See the SignalAdapter protocol.")
+    patterns = adapter.patterns
+    one_stands_alone = isinstance(patterns, (str, Mapping, re.Pattern, Pattern))
+    return tuple(as_pattern(pattern) for pattern in ([patterns] if one_stands_alone else patterns))
+
+
+async def _told(adapter: SignalAdapter, method: str, *args: object) -> None:
     try:
-        answer = method(*args)
+        answer = getattr(adapter, method)(*args)
         if inspect.isawaitable(answer):
             await answer
     except Exception:
-        _LOGGER.exception("Adapter %r raised in %s; the run goes on.", adapter.name, method.__name__)
+        _LOGGER.exception("Adapter %r raised in %s; the run goes on.", adapter.name, method)
 
 
 class _FunctionAdapter:
@@ -100,7 +118,7 @@ class _FunctionAdapter:
 
 
 def logging_adapter(logger: logging.Logger | None = None) -> SignalAdapter:
-    """Logs each signal: errors and failures as errors, timeouts and cancellations as warnings, deltas below debug, the milestones as info, the rest as debug.
+    """Logs each signal: failures as errors, timeouts and cancellations as warnings, deltas below debug, milestones as info, the rest as debug.
 
     `logger` is `logging.getLogger("pytest_wfreplay")` unless given; its level decides what is shown.
     """

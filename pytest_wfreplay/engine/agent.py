@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.pattern import Pattern, as_pattern
 from pytest_wfreplay.schema import Schema, as_schema
+from pytest_wfreplay.signal import payload_of
 
 if TYPE_CHECKING:
     from pytest_wfreplay.harness import Harness
@@ -59,9 +60,7 @@ class Wording:
     temperature: float | None = None
 
 
-def declare(
-    prompt: Prompt, activate_on: object, emits: Iterable[str], updates: str | None, wording: Wording, **options: Any
-) -> Agent:
+def declare(prompt: Prompt, activate_on: object, emits: Iterable[str], updates: str | None, wording: Wording, **options: Any) -> Agent:
     """An agent, checked.
 
     Raises:
@@ -70,10 +69,9 @@ def declare(
     if not callable(prompt) and not isinstance(prompt, str):
         raise ConfigurationError(f"A prompt is a text or a function of the context, not {type(prompt).__name__}.")
     patterns = tuple(as_pattern(one) for one in _listed(activate_on))
+    _refuse_odd_options(emits, updates, wording, options)
     if not patterns:
-        raise ConfigurationError(
-            "An agent without activate_on would never speak.", hint='Say which signals wake it: activate_on=["workflow:start"].'
-        )
+        raise ConfigurationError("An agent without activate_on would never speak.", hint='Say which signals wake it: activate_on=["workflow:start"].')
     return Agent(
         prompt=prompt,
         activate_on=patterns,
@@ -87,6 +85,18 @@ def declare(
         temperature=wording.temperature,
         **options,
     )
+
+
+def _refuse_odd_options(emits: object, updates: object, wording: Wording, options: dict[str, Any]) -> None:
+    for name in _listed(emits):
+        payload_of(name, None)
+    if updates is not None and not isinstance(updates, str):
+        raise ConfigurationError(f"updates is the name of a field of the state, not {updates!r}.")
+    guard = options.get("when")
+    if guard is not None and not callable(guard):
+        raise ConfigurationError(f"when is a function of the context, not {type(guard).__name__}.")
+    if wording.message is not None and not callable(wording.message) and not isinstance(wording.message, str):
+        raise ConfigurationError(f"A message is a text or a function of the context, not {type(wording.message).__name__}.")
 
 
 def _listed(given: Any) -> list[Any]:

@@ -9,20 +9,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_wfreplay.clock import SystemClock
-from pytest_wfreplay.errors import ConfigurationError, DivergenceError, NotJsonError, SignalPayloadError
-from pytest_wfreplay.jsonable import JSON, jsonable, plain_json, restore
-from pytest_wfreplay.signal import Signal
-from pytest_wfreplay.steps.entry import Raised, Returned
+from pytest_wfreplay.engine.result import RunMetrics, RunResult, attach
+from pytest_wfreplay.errors import ConfigurationError, DivergenceError
+from pytest_wfreplay.jsonable import JSON, jsonable, restore
+from pytest_wfreplay.signal import Signal, payload_of
+from pytest_wfreplay.steps.entry import Outcome, Raised, Returned
 from pytest_wfreplay.steps.failure import briefly, describe
 from pytest_wfreplay.steps.journal import Ending, RunFacts
 from pytest_wfreplay.steps.keyed import step_of_key
 from pytest_wfreplay.steps.line import Line
 from pytest_wfreplay.steps.scope import ONCE, Effort, Scope, current, entered
+from pytest_wfreplay.trace import Trace
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from pytest_wfreplay.steps.journal import Journal, JournalSource
+    from pytest_wfreplay.steps.journal import JournalSource, Status
 
 #: What a function workflow does with its context.
 Body: TypeAlias = "Callable[[RunScope], Awaitable[Any]]"
@@ -38,7 +40,7 @@ class RunScope:
         #: What the workflow was created with: `create_workflow(name, deps=…)`.
         self.deps = deps
 
-    async def step(  # noqa: PLR0913 - the contract's own shape
+    async def step(
         self, name: str, fn: Callable[..., Any], /, *args: Any, key: str | None = None, retries: int = 0, timeout: float | None = None
     ) -> Any:
         """Do `fn(*args)` at most once (sync or async), and give its JSON-shaped result as a replay will.
@@ -47,16 +49,18 @@ class RunScope:
         `retries` more tries after a failure, each of at most `timeout` seconds.
 
         Raises:
-            ConfigurationError: a blank name or key.
+            ConfigurationError: a blank name or key, or something to do that is no function.
             NotJsonError: JSON cannot carry an argument or the result.
             StepTimeoutError: the last try took longer than `timeout`.
             DivergenceError: the recording that is replayed knows something else.
         """
         effort = ONCE if not retries and timeout is None else _effort(retries, timeout)
         scope = self._here()
-        work = functools.partial(fn, *args) if args else fn
         if not isinstance(name, str) or not name.strip():
             raise ConfigurationError(f"A step's name is a text that is not blank, not {name!r}.")
+        if not callable(fn):
+            raise ConfigurationError(f"Step {name!r} is given {type(fn).__name__}, not a function.", hint="Pass the function and then its arguments.")
+        work = functools.partial(fn, *args) if args else fn
         if key is None:
             return await scope.step(scope.key(name), work, args, effort)
         if not isinstance(key, str) or not key.strip():
@@ -69,10 +73,7 @@ class RunScope:
         Raises:
             SignalPayloadError: JSON cannot carry the payload.
         """
-        try:
-            spelled = plain_json(payload)
-        except NotJsonError as error:
-            raise SignalPayloadError(error.path, error.problem) from None
+        spelled = payload_of(name, payload)
         scope = self._here()
         return scope.line.emit(name, spelled, scope.origin)
 
@@ -131,27 +132,33 @@ async def run_body(name: str, body: Body, deps: Any, source: JournalSource) -> A
     line.emit("workflow:start", {"agents": []}, None)
     try:
         with entered(Scope(line)):
-            ctx = RunScope(Scope(line), deps)
-            answer = body(ctx)
+            answer = body(RunScope(Scope(line), deps))
             value = await answer if inspect.isawaitable(answer) else answer
-            spelled = jsonable(value, path=f"result of {name!r}")
-    except asyncio.CancelledError as error:
-        line.emit("workflow:cancelled", {}, None)
-        await _close(journal, Ending("cancelled", error=briefly(error), duration_ms=journal.duration_ms()), error)
-        raise
+        spelled = jsonable(value, path=f"result of {name!r}")
     except Exception as error:
         line.emit("workflow:failed", {"error": briefly(error)}, None)
-        await _close(journal, Ending("failed", outcome=Raised(describe(error)), error=briefly(error), duration_ms=journal.duration_ms()), error)
+        await _close(line, "failed", error, Raised(describe(error)))
+        raise
+    except BaseException as error:
+        line.emit("workflow:cancelled", {}, None)
+        await _close(line, "cancelled", error)
         raise
     line.emit("workflow:end", {"activations": 0}, None)
-    await _close(journal, Ending("completed", outcome=Returned(spelled), duration_ms=journal.duration_ms()), None)
+    await _close(line, "completed", None, Returned(spelled))
     return restore(spelled)
 
 
-async def _close(journal: Journal, ending: Ending, error: BaseException | None) -> None:
+async def _close(line: Line, status: Status, error: BaseException | None, outcome: Outcome | None = None) -> None:
+    journal = line.journal
+    metrics = RunMetrics(duration_ms=journal.duration_ms())
+    result = RunResult(state=None, signals=Trace(line.signals), metrics=metrics, recording_id=journal.recording_id)
+    if error is not None:
+        attach(result, error)
+    ending = Ending(status, outcome=outcome, error=None if error is None else briefly(error), duration_ms=metrics.duration_ms)
     try:
         await journal.end(ending)
     except DivergenceError as divergence:
+        attach(result, divergence)
         if not isinstance(error, (DivergenceError, asyncio.CancelledError)):
             raise divergence from error
 

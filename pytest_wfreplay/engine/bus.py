@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pytest_wfreplay.pattern import ANY_PAYLOAD
+
 if TYPE_CHECKING:
     from pytest_wfreplay.engine.plan import Plan, Reaction
     from pytest_wfreplay.pattern import Pattern
@@ -20,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ear(Generic[T]):
-    """Somebody who listens, and the patterns of which one must match."""
+    """Somebody who listens, and the patterns of which one must match; none where the name was enough."""
 
     patterns: tuple[Pattern, ...]
     whose: T
@@ -69,9 +71,15 @@ class Bus:
 def hearing(ears: Iterable[Ear[T]], signal: Signal) -> Iterable[T]:
     """Those who hear this very signal."""
     for ear in ears:
-        if any(pattern.matches(signal) for pattern in ear.patterns):
+        if not ear.patterns or any(pattern.matches(signal) for pattern in ear.patterns):
             yield ear.whose
 
 
 def _listening(ears: tuple[Ear[T], ...], name: str) -> tuple[Ear[T], ...]:
-    return tuple(ear for ear in ears if any(pattern.matches_name(name) for pattern in ear.patterns))
+    listening = []
+    for ear in ears:
+        fitting = tuple(pattern for pattern in ear.patterns if pattern.matches_name(name))
+        if fitting:
+            asks = all(pattern.payload is not ANY_PAYLOAD for pattern in fitting)
+            listening.append(Ear(fitting if asks else (), ear.whose))
+    return tuple(listening)

@@ -10,28 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 from pytest_wfreplay.engine.activation import spoken, told, usage_of
-from pytest_wfreplay.engine.agent import Agent, AgentContext, Prompt
+from pytest_wfreplay.engine.agent import Agent, AgentContext
+from pytest_wfreplay.engine.asking import asked, reduced, signals_of, worded
 from pytest_wfreplay.engine.bus import Bus, hearing
-from pytest_wfreplay.engine.cycle import agents_in_circle, names_in_circle
+from pytest_wfreplay.engine.cycle import Echoes, agents_in_circle
 from pytest_wfreplay.engine.inbox import Activation, Arrival, Failed, Inbox, Said, Spoken
 from pytest_wfreplay.engine.speaking import speak
-from pytest_wfreplay.errors import ActivationLimitError, DivergenceError, HandlerError, OutputSchemaError, TemplateError
+from pytest_wfreplay.errors import ActivationLimitError, HandlerError, OutputSchemaError, WfreplayError
 from pytest_wfreplay.harness import HarnessInput, RunContext
 from pytest_wfreplay.jsonable import JSON, plain_json
-from pytest_wfreplay.signal import Signal, SignalSource, is_signal
-from pytest_wfreplay.steps.failure import briefly
-from pytest_wfreplay.steps.key import activation_id, quote
+from pytest_wfreplay.signal import Signal, SignalSource, payload_of
+from pytest_wfreplay.steps.failure import briefly, message_of
+from pytest_wfreplay.steps.key import activation_id
 from pytest_wfreplay.steps.scope import Scope, current
-from pytest_wfreplay.template import render
 
 if TYPE_CHECKING:
     from pytest_wfreplay.engine.adapters import Adapters
+    from pytest_wfreplay.engine.bus import Audience
     from pytest_wfreplay.engine.plan import Plan, Reaction
     from pytest_wfreplay.engine.state import Change
     from pytest_wfreplay.steps.line import Line
@@ -40,22 +39,29 @@ if TYPE_CHECKING:
 class Dispatcher:
     """A reactive run, alive: its queue, its activations, and what it has counted."""
 
-    def __init__(self, plan: Plan, line: Line, queue: deque[Signal], adapters: Adapters) -> None:
+    def __init__(self, plan: Plan, line: Line, adapters: Adapters) -> None:
         self.plan = plan
         self.outputs: dict[str, JSON] = {}
         self.usages: list[tuple[int, int, int, float]] = []
         self.activations = 0
+        self.harness_calls = 0
         self.is_terminating = False
         self._line = line
         self._scope = Scope(line)
-        self._queue = queue
+        line.queue = self.say
+        self._queue: deque[Signal] = deque()
         self._adapters = adapters
         self._bus = Bus(plan)
         self._inbox = Inbox()
         self._numbers: dict[str, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._depths: dict[str, int] = {}
+        self._echoes = Echoes(plan.max_activations, line.signals)
         self._is_failing = False
+
+    def say(self, signal: Signal) -> None:
+        """Let a signal that was placed wait for its turn."""
+        self._queue.append(signal)
+        self._inbox.wake()
 
     async def live(self) -> None:
         """Run until nothing is left to say."""
@@ -64,7 +70,7 @@ class Dispatcher:
         if self.plan.input is not None:
             started["input"] = self.plan.input
         self._line.emit("workflow:start", started, None)
-        self._ask_whether_to_end(None)
+        await self._ask_whether_to_end(None)
         while True:
             await self._drain()
             arrival = self._inbox.take()
@@ -75,85 +81,82 @@ class Dispatcher:
             elif not self._queue:
                 return
 
-    async def close(self, name: str | None, payload: JSON) -> None:
+    async def close(self, name: str, payload: JSON) -> None:
         """Stop who still speaks, let what was said be heard by those who only listen, and say the last word."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._tasks.clear()
-        if name is not None:
-            self._line.emit(name, payload, None)
+        self._line.emit(name, payload, None)
         while self._queue:
             await self._hear(self._queue.popleft())
 
     # what comes from inside: signals that wait to be heard
 
     async def _drain(self) -> None:
-        while self._queue:
-            signal = self._queue.popleft()
+        queue, bus = self._queue, self._bus
+        while queue:
+            signal = queue.popleft()
             await self._hear(signal)
-            audience = self._bus.audience(signal)
-            if audience is None:
-                continue
-            self._scope.origin = SignalSource(parent=signal.id)
-            for reducer in hearing(audience.reducers, signal):
-                await self._change(reducer, "reducer", signal)
-            for handler in hearing(audience.handlers, signal):
-                self._say_all(await self._change(handler, "handler", signal), handler, "handler", signal)
-            for process in hearing(audience.processes, signal):
-                said = await _asked("process", process.name, process.function, self.plan.state.view(), signal)
-                self._say_all(said, process, "process", signal)
-            for agent in hearing(audience.agents, signal):
-                await self._wake(agent, signal)
+            self._echoes.hear(signal)
+            audience = bus.audience(signal)
+            if audience is not None:
+                await self._dispatch(signal, audience)
 
     async def _hear(self, signal: Signal) -> None:
         self._line.hear(signal)
-        await self._adapters.tell(signal)
+        if self._adapters:
+            await self._adapters.tell(signal)
+
+    async def _dispatch(self, signal: Signal, audience: Audience) -> None:
+        self._scope.origin = SignalSource(parent=signal.id)
+        for reducer in hearing(audience.reducers, signal):
+            await self._change(reducer, "reducer", signal)
+        for handler in hearing(audience.handlers, signal):
+            self._say_all(await self._change(handler, "handler", signal), handler, "handler", signal)
+        for process in hearing(audience.processes, signal):
+            said = await asked("process", process.name, process.function, self.plan.state.view(), signal)
+            self._say_all(said, process, "process", signal)
+        for agent in hearing(audience.agents, signal):
+            await self._wake(agent, signal)
 
     async def _change(self, reaction: Reaction, part: str, signal: Signal) -> object:
         draft = self.plan.state.draft()
-        given = await _asked(part, reaction.name, reaction.function, draft, signal)
-        if part == "reducer" and given is not draft and isinstance(given, type(draft)):
-            misled = TypeError("a reducer changes the state it is given; it returned another one, which would be lost")
-            raise HandlerError(part, reaction.name, misled) from misled
+        given = await asked(part, reaction.name, reaction.function, draft, signal)
+        if part == "reducer":
+            draft = reduced(reaction, draft, given)
         try:
             changes = self.plan.state.commit(draft)
         except Exception as error:
             raise HandlerError(part, reaction.name, error) from error
-        self._tell_changes(changes, None, SignalSource(parent=signal.id))
+        self._echoes.answer(reaction, await self._tell_changes(changes, None, SignalSource(parent=signal.id)))
         return given
 
     def _say_all(self, said: object, reaction: Reaction, part: str, heard: Signal) -> None:
         if said is None:
             return
-        depth = self._depths.get(heard.id, 0) + 1
-        if depth > self.plan.max_activations:
-            raise ActivationLimitError(self.plan.max_activations, names_in_circle(self._line.signals, heard))
-        for signal in [said] if is_signal(said) or not isinstance(said, Iterable) else said:
-            if not is_signal(signal):
-                misled = TypeError(f"it returns signals, not {type(signal).__name__}")
-                raise HandlerError(part, reaction.name, misled) from misled
-            placed = self._line.emit(signal.name, plain_json(signal.payload), SignalSource(parent=heard.id))
-            self._depths[placed.id] = depth
+        try:
+            listed = [(signal.name, payload_of(signal.name, signal.payload)) for signal in signals_of(said)]
+        except (WfreplayError, TypeError) as error:
+            raise HandlerError(part, reaction.name, error) from error
+        source = SignalSource(parent=heard.id)
+        self._echoes.answer(reaction, [self._line.emit(name, payload, source) for name, payload in listed])
 
-    def _tell_changes(self, changes: list[Change], agent: str | None, source: SignalSource) -> None:
+    async def _tell_changes(self, changes: list[Change], agent: str | None, source: SignalSource) -> list[Signal]:
+        told = []
         for change in changes:
             payload: dict[str, JSON] = {"key": change.field, "old_value": change.old, "new_value": change.new}
             if agent is not None:
                 payload["agent"] = agent
-            self._line.emit(f"state:{change.field}:changed", payload, source)
-        self._ask_whether_to_end(agent)
+            told.append(self._line.emit(f"state:{change.field}:changed", payload, source))
+        await self._ask_whether_to_end(agent)
+        return told
 
-    def _ask_whether_to_end(self, agent: str | None) -> None:
-        if self.plan.end_when is None or self.is_terminating:
+    async def _ask_whether_to_end(self, agent: str | None) -> None:
+        end_when = self.plan.end_when
+        if end_when is None or self.is_terminating:
             return
-        try:
-            holds = self.plan.end_when(self.plan.state.view())
-        except DivergenceError:
-            raise
-        except Exception as error:
-            raise HandlerError("end_when", self.plan.workflow, error) from error
-        if holds:
+        if await asked("end_when", self.plan.workflow, end_when, self.plan.state.view()):
             self.is_terminating = True
             payload: dict[str, JSON] = {"reason": "end_when holds"}
             self._line.emit("workflow:terminating", payload if agent is None else {**payload, "agent": agent}, None)
@@ -165,12 +168,14 @@ class Dispatcher:
         ctx = AgentContext(signal, self.plan.state.view(), self.plan.input)
         if self.is_terminating or self._is_failing:
             self._skip(name, "the workflow is failing" if self._is_failing else "the workflow is terminating", signal)
-        elif agent.when is not None and not await _asked("guard", name, agent.when, ctx):
+        elif agent.when is not None and not await asked("guard", name, agent.when, ctx):
             self._skip(name, "when guard returned false", signal)
         else:
             await self._activate(name, agent, ctx)
 
     def _skip(self, name: str, reason: str, signal: Signal) -> None:
+        if signal.name == "agent:skipped":
+            return  # an agent that hears everything would hear its own skipping for ever
         self._line.emit("agent:skipped", {"agent": name, "reason": reason, "trigger": signal.name}, SignalSource(name, parent=signal.id))
 
     async def _activate(self, name: str, agent: Agent, ctx: AgentContext) -> None:
@@ -179,12 +184,12 @@ class Dispatcher:
             raise ActivationLimitError(self.plan.max_activations, agents_in_circle(self._line.signals, ctx.signal, name))
         number = self._numbers[name] = self._numbers.get(name, 0) + 1
         id = activation_id(name, number)  # noqa: A001 - the word of the contract
-        activated = self._line.emit(
-            "agent:activated", {"agent": name, "trigger": ctx.signal.name}, SignalSource(name, id, parent=ctx.signal.id)
-        )
-        message = None if agent.message is None else await _worded(name, agent.message, ctx)
-        given = told(agent, await _worded(name, agent.prompt, ctx), message, self.plan.input)
+        source = SignalSource(name, id, parent=ctx.signal.id)
+        activated = self._line.emit("agent:activated", {"agent": name, "trigger": ctx.signal.name}, source)
+        message = None if agent.message is None else await worded(name, agent.message, ctx)
+        given = told(agent, await worded(name, agent.prompt, ctx), message, self.plan.input)
         activation = Activation(id, name, activated, SignalSource(name, id, parent=activated.id))
+        self.harness_calls += 1
         self._tasks[id] = asyncio.create_task(self._speak(activation, given), name=f"{self.plan.workflow}:{id}")
 
     async def _speak(self, activation: Activation, given: HarnessInput) -> None:
@@ -192,12 +197,16 @@ class Dispatcher:
         ctx = RunContext(self.plan.run_id, activation.agent, activation.id)
         say = functools.partial(self._deliver, activation)
         origin = SignalSource(activation.agent, activation.id, harness.type if harness else None, activation.activated.id)
-        scope = Scope(self._line, f"{quote(activation.agent)}#{activation.id.rpartition('#')[2]}/", origin=origin, say=say, is_inside=True)
+        scope = Scope(self._line, f"{activation.id}/", origin=origin, say=say, is_inside=True)
         try:
             # A journal that knows the answer never asks for the work, and then there may be no harness.
             output = await scope.stream("harness", given.to_json(), lambda: speak(harness, given, ctx, say), say)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - it is raised by the dispatcher, in its turn
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
             self._inbox.put(Failed(activation, error))
+            if not isinstance(error, (Exception, BaseExceptionGroup)):
+                raise
         else:
             self._inbox.put(Spoken(activation, output))
 
@@ -215,50 +224,37 @@ class Dispatcher:
         del self._tasks[by.id]
         if isinstance(arrival, Failed):
             await self._fail(by, arrival.error)
-        await self._conclude(by, arrival)
+        else:
+            await self._conclude(by, arrival.output)
 
-    async def _conclude(self, by: Activation, arrival: Spoken) -> None:
+    async def _conclude(self, by: Activation, output: JSON) -> None:
         agent = self.plan.agents[by.agent]
-        self.usages.append(usage_of(arrival.output))
+        self.usages.append(usage_of(output))
         try:
-            value = spoken(by.agent, agent.output_schema, arrival.output)
+            value = spoken(by.agent, agent.output_schema, output)
+            changes = [] if agent.updates is None else self._update(by.agent, agent.updates, value)
         except OutputSchemaError as error:
             await self._fail(by, error)
         self.outputs[by.agent] = value
         if agent.updates is not None:
-            self._tell_changes(self.plan.state.set(agent.updates, value), by.agent, by.source)
+            await self._tell_changes(changes, by.agent, by.source)
         self._line.emit("agent:completed", {"agent": by.agent, "output": plain_json(value)}, by.source)
         for name in agent.emits:
             payload = plain_json(value if agent.output_schema is not None else {"agent": by.agent, "output": value})
             self._line.emit(name, payload, by.source)
 
-    async def _fail(self, by: Activation, error: Exception) -> None:
+    def _update(self, agent: str, field: str, value: JSON) -> list[Change]:
+        try:
+            return self.plan.state.set(field, value)
+        except ValueError as error:
+            message = f"What agent {agent!r} replied is not what the state's field {field!r} is declared as: {error}"
+            raise OutputSchemaError(message, agent=agent, value=value, problems=(str(error),)) from error
+
+    async def _fail(self, by: Activation, error: BaseException) -> NoReturn:
         self._is_failing = True
         self._line.emit("agent:failed", {"agent": by.agent, "error": briefly(error)}, by.source)
         try:
             await self._drain()
-        except Exception as another:
-            raise error from another
+        except Exception as another:  # noqa: BLE001 - a run ends with one error, and this one came first
+            error.add_note(f"Then {type(another).__name__}: {message_of(another)}")
         raise error
-
-
-async def _asked(part: str, name: str, function: Any, *args: object) -> Any:
-    """What a function of the user's answers, waited for if need be.
-
-    Raises:
-        HandlerError: it raised.
-    """
-    try:
-        answer = function(*args)
-        return await answer if inspect.isawaitable(answer) else answer
-    except DivergenceError:
-        raise
-    except Exception as error:
-        raise HandlerError(part, name, error) from error
-
-
-async def _worded(name: str, prompt: Prompt, ctx: AgentContext) -> str:
-    text = prompt if isinstance(prompt, str) else await _asked("prompt", name, prompt, ctx)
-    if not isinstance(text, str):
-        raise TemplateError(f"The prompt of agent {name!r} gave {type(text).__name__}, not text.", agent=name)
-    return text if not isinstance(prompt, str) else render(text, state=ctx.state, signal=ctx.signal, input=ctx.input, agent=name)

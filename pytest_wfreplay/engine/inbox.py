@@ -46,7 +46,7 @@ class Failed:
     """A harness call ended with an error."""
 
     by: Activation
-    error: Exception
+    error: BaseException
 
 
 Arrival: TypeAlias = Said | Spoken | Failed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_wfreplay.engine.agent import Agent
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.pattern import Pattern, as_pattern
+from pytest_wfreplay.steps.key import quote
 
 if TYPE_CHECKING:
     from pytest_wfreplay.engine.adapters import SignalAdapter
@@ -46,15 +47,20 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name, agent in self.agents.items():
+            if not isinstance(name, str) or not name.strip():
+                raise ConfigurationError(f"An agent's name is a text that is not blank, not {name!r}.")
+            quote(name)  # refuses what no key can hold
             if not isinstance(agent, Agent):
                 raise ConfigurationError(f"{name!r} is not an agent but {type(agent).__name__}.", hint="Make agents with flow.agent(...).")
             if agent.updates is not None and not self.state.has(agent.updates):
                 raise ConfigurationError(f"Agent {name!r} updates {agent.updates!r}, which the state does not have.")
             _check_harness(name, agent.harness or self.harness)
-        if self.timeout is not None and not self.timeout > 0:
+        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
             raise ConfigurationError(f"timeout is a number of seconds above 0, not {self.timeout!r}.")
-        if self.max_activations < 1:
+        if not _is_number(self.max_activations) or self.max_activations < 1:
             raise ConfigurationError(f"max_activations is at least 1, not {self.max_activations!r}.")
+        if self.end_when is not None and not callable(self.end_when):
+            raise ConfigurationError(f"end_when is a function of the state, not {type(self.end_when).__name__}.")
 
     def harness_of(self, name: str) -> Harness | None:
         """The harness by which an agent speaks: its own, else that of the run."""
@@ -81,14 +87,20 @@ def reactions(part: str, given: Mapping[Any, Callable[[Any, Any], Any]] | None) 
     Raises:
         ConfigurationError: a key is no pattern, or a value no function.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(f"{part}s are a mapping from patterns to functions, not {type(given).__name__}.")
     listed = []
     for key, function in (given or {}).items():
         pattern = as_pattern(key)
-        name = key if isinstance(key, str) else str(getattr(key, "pattern", key))
+        name = pattern.text
         if not callable(function):
             raise ConfigurationError(f"The {part} of {name!r} is not a function but {type(function).__name__}.")
         listed.append(Reaction(name, pattern, function))
     return tuple(listed)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _check_harness(name: str, harness: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,3 +42,9 @@ class RunResult:
     recording_id: str | None = None
     outputs: Mapping[str, JSON] = field(default_factory=dict)
     run_id: str = ""
+
+
+def attach(result: RunResult, error: BaseException) -> None:
+    """Let an error that ends a run carry its result, as `.result`."""
+    with suppress(AttributeError, TypeError):  # a class of the user's may have a `result` of its own that cannot be set
+        error.result = result  # type: ignore[attr-defined]  # the contract: every error that ends a run has it

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.engine.adapters import Adapters
 from pytest_wfreplay.engine.dispatch import Dispatcher
-from pytest_wfreplay.engine.result import RunMetrics, RunResult, Tokens
+from pytest_wfreplay.engine.result import RunMetrics, RunResult, Tokens, attach
 from pytest_wfreplay.errors import DivergenceError, WorkflowTimeoutError
 from pytest_wfreplay.steps.failure import briefly
 from pytest_wfreplay.steps.journal import Ending, RunFacts
@@ -18,7 +17,6 @@ from pytest_wfreplay.trace import Trace
 if TYPE_CHECKING:
     from pytest_wfreplay.engine.plan import Plan
     from pytest_wfreplay.jsonable import JSON
-    from pytest_wfreplay.signal import Signal
     from pytest_wfreplay.steps.journal import Journal, JournalSource, Status
 
 
@@ -33,12 +31,10 @@ async def run_plan(plan: Plan, source: JournalSource) -> RunResult:
     if source.works:
         plan.require_harnesses()
     journal = await source.open(RunFacts(plan.workflow, plan.state.json(), plan.harness_types()))
-    queue: deque[Signal] = deque()
-    line = Line(journal, queue=queue.append, source=source.inner)
-    run = Dispatcher(plan, line, queue, adapters)
-    await adapters.start()
+    line = Line(journal, source=source.inner)
+    run = Dispatcher(plan, line, adapters)
     try:
-        status, error = await _live(run, journal)
+        status, error = await _live(run, journal, adapters)
     finally:
         await adapters.stop()
     result = _result(run, line, journal)
@@ -46,9 +42,10 @@ async def run_plan(plan: Plan, source: JournalSource) -> RunResult:
     return await _answer(journal, ending, result, error)
 
 
-async def _live(run: Dispatcher, journal: Journal) -> tuple[Status, BaseException | None]:
+async def _live(run: Dispatcher, journal: Journal, adapters: Adapters) -> tuple[Status, BaseException | None]:
     """Run to the end, whichever it is: how it ended, and with which error."""
     try:
+        await adapters.start()
         await _until_interrupted(run, journal)
     except asyncio.CancelledError as error:
         await run.close("workflow:cancelled", {})
@@ -56,7 +53,7 @@ async def _live(run: Dispatcher, journal: Journal) -> tuple[Status, BaseExceptio
     except WorkflowTimeoutError as error:
         await run.close("workflow:timeout", {"timeout": error.timeout})
         return "timeout", error
-    except Exception as error:  # noqa: BLE001 - it is raised again when the journal is closed
+    except BaseException as error:  # noqa: BLE001 - it is raised again when the journal is closed
         await run.close("workflow:failed", {"error": briefly(error)})
         return "failed", error
     await run.close("workflow:end", {"activations": run.activations})
@@ -76,8 +73,9 @@ async def _until_interrupted(run: Dispatcher, journal: Journal) -> None:
         await asyncio.wait({living, watch}, return_when=asyncio.FIRST_COMPLETED)
         if living.done():
             return living.result()
-        if watch.result() == "timeout" and timeout is not None:
-            raise WorkflowTimeoutError(timeout, journal.duration_ms() / 1000)
+        if watch.result() == "timeout":
+            elapsed = journal.duration_ms() / 1000
+            raise WorkflowTimeoutError(elapsed if timeout is None else timeout, elapsed)
         raise asyncio.CancelledError("This run was cancelled when it was recorded.")
     finally:
         for task in (living, watch):
@@ -94,7 +92,7 @@ async def _answer(journal: Journal, ending: Ending, result: RunResult, error: Ba
         if not isinstance(error, (DivergenceError, asyncio.CancelledError)):
             raise divergence from error
     if error is not None:
-        error.result = result  # type: ignore[attr-defined]  # the contract: every error that ends a run carries it
+        attach(result, error)
         raise error
     return result
 
@@ -106,7 +104,7 @@ def _result(run: Dispatcher, line: Line, journal: Journal) -> RunResult:
         activations=run.activations,
         tokens=Tokens(int(taken), int(given), int(total)),
         cost_usd=sum(one[3] for one in run.usages),
-        harness_calls=len(run.usages),
+        harness_calls=run.harness_calls,
     )
     outputs: dict[str, JSON] = dict(run.outputs)
     return RunResult(

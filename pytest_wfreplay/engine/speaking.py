@@ -7,12 +7,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_wfreplay.errors import DivergenceError, HarnessError
 from pytest_wfreplay.jsonable import JSON, plain_json
 from pytest_wfreplay.signal import Signal
+from pytest_wfreplay.steps.failure import message_of
 
 if TYPE_CHECKING:
     from pytest_wfreplay.harness import Harness, HarnessInput, RunContext
@@ -26,24 +29,38 @@ async def speak(harness: Harness, told: HarnessInput, ctx: RunContext, deliver: 
         HarnessError: it failed, or it ended without `harness:end`.
     """
     speech = _Speech(harness.type, deliver)
-    stream = harness.run(told, ctx)
     try:
-        async for signal in stream:
-            speech.hear(signal)
+        await _listen(harness.run(told, ctx), speech)
     except DivergenceError:
         raise
     except HarnessError as error:
         speech.fail(error)
         raise
-    except Exception as error:
-        failure = HarnessError(type(error).__name__, str(error))
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Nobody cancelled us: something in the harness was, and said so by its own exception. Unanswered, the run would wait for ever.
+        failure = HarnessError("CancelledError", "The harness was cancelled from within.")
         speech.fail(failure)
         raise failure from error
+    except Exception as error:
+        failure = HarnessError(type(error).__name__, message_of(error))
+        speech.fail(failure)
+        raise failure from error
+    return speech.conclude()
+
+
+async def _listen(stream: Any, speech: _Speech) -> None:
+    if inspect.isawaitable(stream):
+        stream = await stream
+    try:
+        async for signal in stream:
+            speech.hear(signal)
     finally:
         close = getattr(stream, "aclose", None)
         if close is not None:
             await close()
-    return speech.conclude()
 
 
 class _Speech:
@@ -72,7 +89,7 @@ class _Speech:
         """Say `harness:error`, unless the harness has said so itself."""
         self._release()
         if self._fatal is None and self._said != (error.code, str(error)):
-            payload: dict[str, JSON] = {"code": error.code, "message": str(error), "recoverable": error.recoverable}
+            payload: dict[str, JSON] = {"code": error.code, "message": message_of(error), "recoverable": error.recoverable}
             self._deliver("harness:error", plain_json(payload), self._harness)
 
     def conclude(self) -> JSON:

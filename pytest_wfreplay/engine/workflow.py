@@ -34,7 +34,7 @@ class Workflow:
         self.state_type = state_type
         self.deps = deps
 
-    def agent(  # noqa: PLR0913 - the contract's own shape
+    def agent(
         self,
         *,
         prompt: Prompt,
@@ -62,12 +62,12 @@ class Workflow:
         wording = Wording(output_schema, message, tools, model, max_tokens, temperature)
         return declare(prompt, activate_on, emits, updates, wording, when=when, harness=harness)
 
-    async def run_reactive(  # noqa: PLR0913 - the contract's own shape
+    async def run_reactive(
         self,
         *,
         agents: Mapping[str, Agent],
         state: Any = None,
-        input: Any = None,  # noqa: A002 - the contract's name
+        input: Any = None,
         harness: Harness | None = None,
         end_when: Callable[[Any], Any] | None = None,
         timeout: float | None = None,
@@ -120,7 +120,7 @@ class Workflow:
 
 
 def create_workflow(name: str, state_type: type | None = None, deps: Any = None) -> Workflow:
-    """A workflow. `state_type` (a dataclass, a pydantic model or a TypedDict) declares its state; `deps` is what function workflows find as `ctx.deps`.
+    """A workflow. `state_type` (a dataclass, a pydantic model or a TypedDict) declares its state; `deps` is what functions find as `ctx.deps`.
 
     Raises:
         ConfigurationError: a blank name.

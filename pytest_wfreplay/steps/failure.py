@@ -41,7 +41,11 @@ def briefly(error: BaseException) -> dict[str, JSON]:
 
 def message_of(error: BaseException) -> str:
     """The exception's text, with lone surrogates replaced: a message must never be what cannot be kept."""
-    return str(error).encode("utf-8", "replace").decode("utf-8")
+    try:
+        text = str(error)
+    except Exception as another:  # noqa: BLE001 - a stranger's __str__
+        text = f"(its text raised {type(another).__name__})"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def rebuild(facts: Mapping[str, JSON]) -> Exception:
@@ -106,7 +110,14 @@ def _cause(facts: Mapping[str, JSON]) -> Exception | None:
 
 
 def _carried(value: object) -> JSON:
-    return jsonable(value) if _is_carried(value) else str(value)
+    return jsonable(value) if _is_carried(value) else _said(value)
+
+
+def _said(value: object) -> str:
+    try:
+        return str(value).encode("utf-8", "replace").decode("utf-8")
+    except Exception:  # noqa: BLE001 - a stranger's __str__
+        return f"<{type(value).__name__}>"
 
 
 def _is_carried(value: object) -> bool:

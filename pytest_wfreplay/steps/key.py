@@ -10,12 +10,22 @@ import functools
 import re
 from urllib.parse import unquote
 
+from pytest_wfreplay.errors import NotJsonError
+
 _SPECIAL = re.compile(r"[/#%\x00-\x1f\x7f-\x9f]")
 
 
 @functools.lru_cache(maxsize=4096)
 def quote(name: str) -> str:
-    """A name as it stands in a key."""
+    """A name as it stands in a key.
+
+    Raises:
+        NotJsonError: it has a lone surrogate, which no file can hold.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise NotJsonError(f"the name {name!r}", "a lone surrogate is not text") from None
     return _SPECIAL.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
 
 
@@ -33,7 +43,7 @@ def read_key(key: str) -> tuple[str, str, int]:
     """Namespace (as spelled, without its last `/`), name (unquoted) and occurrence of a key."""
     namespace, _, last = key.rpartition("/")
     name, _, number = last.partition("#")
-    return namespace, unquote(name), int(number) if number.isdigit() else 1
+    return namespace, unquote(name), int(number) if number.isascii() and number.isdigit() else 1
 
 
 def agent_of(activation: str) -> str:

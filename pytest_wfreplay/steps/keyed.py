@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.errors import StepInputMismatchError
+from pytest_wfreplay.errors import ConfigurationError, StepInputMismatchError
 from pytest_wfreplay.jsonable import spell, unspell
 from pytest_wfreplay.steps.key import quote
 from pytest_wfreplay.steps.line import Done
@@ -19,34 +19,55 @@ async def step_of_key(scope: Scope, key: str, work: Work, given: object, effort:
     """The step of an explicit key: the first call in a run does it, later ones get what came of it.
 
     Raises:
+        ConfigurationError: the key is the name of another step that this run has begun.
         StepInputMismatchError: a later call gives it something else.
     """
     full = scope.prefix + quote(key)
     spelled = spell(given, path=f"input of step {full!r}")
-    with scope.line.lock:
-        done = scope.line.keyed.get(full)
+    while True:
+        with scope.line.lock:
+            done = scope.line.keyed.get(full)
+            if done is None:
+                mine = scope.line.keyed[full] = Done(spelled, Future())
         if done is None:
-            mine = scope.line.keyed[full] = Done(spelled, Future())
-    if done is not None:
-        return await _again(full, done, spelled)
+            return await _do(scope, full, mine, (work, given, effort))
+        _refuse_other_input(full, done, spelled)
+        try:
+            return unspell(await asyncio.wrap_future(done.outcome))
+        except _GivenUp:
+            continue  # whoever did it was cancelled, we were not
+
+
+class _GivenUp(Exception):  # noqa: N818 - never seen by anybody
+    """Whoever did the work was cancelled before it ended."""
+
+
+async def _do(scope: Scope, full: str, mine: Done, how: tuple[Work, object, Effort]) -> object:
+    mine.outcome.set_running_or_notify_cancel()  # somebody who waits for it and is cancelled must not cancel it for all
     try:
-        value = await scope.step(full, work, given, effort)
+        _refuse_other_name(scope, full)
+        value = await scope.step(full, *how)
     except Exception as error:
         mine.outcome.set_exception(error)
         raise
     except BaseException:
+        with scope.line.lock:
+            scope.line.counts[full] -= 1
         del scope.line.keyed[full]
-        mine.outcome.cancel()
+        mine.outcome.set_exception(_GivenUp())
         raise
     mine.outcome.set_result(spell(value))
     return value
 
 
-async def _again(key: str, done: Done, spelled: str) -> object:
+def _refuse_other_input(key: str, done: Done, spelled: str) -> None:
     if done.spelled_input != spelled:
         raise StepInputMismatchError(
             f"Step {key!r} was done in this run with the input {done.spelled_input}; now it is asked for with {spelled}.",
             hint="An explicit key names one piece of work: give other work another key.",
         )
-    return unspell(await asyncio.wrap_future(done.outcome))
 
+
+def _refuse_other_name(scope: Scope, key: str) -> None:
+    if scope.line.count(key) > 1:
+        raise ConfigurationError(f"{key!r} is the name of another step of this run.", hint="Choose another key=.")

@@ -49,7 +49,7 @@ class Step:
     def run(self, key: str, handler: Callable[..., Awaitable[R]], *, input: object = ..., namespace: str | None = ...) -> Awaitable[R]: ...
     @overload
     def run(self, key: str, handler: Callable[..., R], *, input: object = ..., namespace: str | None = ...) -> R: ...
-    def run(self, key: str, handler: Callable[..., object], *, input: object = ABSENT, namespace: str | None = None) -> object:  # noqa: A002 - the contract's name
+    def run(self, key: str, handler: Callable[..., object], *, input: object = ABSENT, namespace: str | None = None) -> object:
         """Do `handler`'s work at most once for `key`, its occurrence and `namespace`; awaitable if the handler is async.
 
         The handler is given `input` if it takes an argument. What it returns is JSON-shaped and comes back as a replay will give it: a
@@ -61,10 +61,11 @@ class Step:
             StepInputMismatchError, UnrecordedStepError: the recording that is replayed knows something else.
         """
         scope = _scope_of(namespace)
-        name = scope.key(_stated(key, "key"))
-        work = functools.partial(handler, input) if _wants_input(key, handler, given=input is not ABSENT) else handler
+        wants_input = _wants_input(_stated(key, "key"), handler, given=input is not ABSENT)
+        work = functools.partial(handler, input) if wants_input else handler
         given = None if isinstance(input, Absent) else input
-        return scope.step(name, work, given) if _is_async(handler) else scope.step_now(name, work, given)
+        name = scope.key(key)
+        return scope.step(name, work, given) if _is_async(handler) else scope.step_now(name, _without_waiting(key, work), given)
 
     def now(self) -> dt.datetime:
         """The time of day (aware, UTC), the same in replay."""
@@ -136,10 +137,29 @@ def _is_async(handler: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004 - callables with an async __call__
 
 
+def _without_waiting(key: str, work: Callable[[], object]) -> Callable[[], object]:
+    """Work of a plain function, which must not turn out to give something to wait for."""
+
+    def do() -> object:
+        value = work()
+        if inspect.iscoroutine(value):
+            value.close()
+            raise ConfigurationError(
+                f"The handler of step {key!r} is a plain function that gives a coroutine.", hint="Make it an async function, and await the step."
+            )
+        return value
+
+    return do
+
+
 def _wants_input(key: str, handler: Callable[..., object], *, given: bool) -> bool:
+    if not callable(handler):
+        raise ConfigurationError(f"The handler of step {key!r} is not a function but {type(handler).__name__}.")
     required, takes = _appetite(handler)
     if required > 1:
-        raise ConfigurationError(f"The handler of step {key!r} requires {required} arguments.", hint="A handler takes its input as one argument, or none.")
+        raise ConfigurationError(
+            f"The handler of step {key!r} requires {required} arguments.", hint="A handler takes its input as one argument, or none."
+        )
     if required and not given:
         raise ConfigurationError(f"The handler of step {key!r} takes an input and was given none.", hint="Pass input=.")
     return given and takes
