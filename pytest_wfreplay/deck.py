@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -29,7 +29,7 @@ from pytest_wfreplay.steps.line import Line
 from pytest_wfreplay.steps.scope import Scope
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.recording.recorder import Clean, Feed
+    from pytest_wfreplay.recording.recorder import Clean, Feeding
     from pytest_wfreplay.recording.store import SignalStore
     from pytest_wfreplay.steps.journal import JournalSource
 
@@ -50,7 +50,7 @@ class Treatment:
     #: Where tests lie: paths of callers are shown from there.
     root: str = ""
     #: Takes what is recorded while a run goes on.
-    feed: Callable[[RunFacts], Feed] | None = None
+    feed: Feeding | None = None
     #: Seconds to wait for the test to cancel a run that was cancelled when it was recorded, beyond the recorded duration.
     patience: float = 1.0
 
@@ -137,8 +137,7 @@ class Deck:
         return Cassette(tuple(self.recordings()))
 
     def _recorder(self, run: RunFacts) -> Recorder:
-        feed = self._treatment.feed(run) if self._treatment.feed else None
-        return Recorder(run, Naming(new_recording_id()), clean=self._treatment.clean, feed=feed)
+        return Recorder(run, Naming(new_recording_id()), clean=self._treatment.clean, feed=self._treatment.feed)
 
     def _open_bare(self) -> Recorder | Replayer | LiveJournal:
         if self.act == "live":

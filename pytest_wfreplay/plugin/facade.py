@@ -55,14 +55,12 @@ class Wfreplay:
         Raises:
             ConfigurationError: an event loop is running already; await the workflow instead.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            answer = run() if callable(run) else run
-            return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
-        if inspect.iscoroutine(run):
-            run.close()
-        raise ConfigurationError("wfreplay.run(...) is for sync tests; an event loop is running.", hint="Await the workflow in this test.")
+        if _is_in_loop():
+            if inspect.iscoroutine(run):
+                run.close()
+            raise ConfigurationError("wfreplay.run(...) is for sync tests; an event loop is running.", hint="Await the workflow in this test.")
+        answer = run() if callable(run) else run
+        return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
 
     def now(self) -> dt.datetime:
         """The time of day (aware, UTC), recorded as a step: the same in replay."""
@@ -87,3 +85,11 @@ class Wfreplay:
 
 async def _awaited(answer: Awaitable[R]) -> R:
     return await answer
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

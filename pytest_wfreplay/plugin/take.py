@@ -20,6 +20,7 @@ from pytest_wfreplay.deck import Deck, Treatment
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, DivergenceError, WfreplayError
 from pytest_wfreplay.plugin.facade import Wfreplay
 from pytest_wfreplay.plugin.threads import carrying_context
+from pytest_wfreplay.recording.cassette import MAX_BYTES
 from pytest_wfreplay.recording.divergence import error_of
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import Matching
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_wfreplay.plugin.wishes import Wishes
     from pytest_wfreplay.recording.cassette import Cassette
     from pytest_wfreplay.recording.modes import Mode
+    from pytest_wfreplay.stores.files_partial import PartialFile
 
 __tracebackhide__ = True
 
@@ -57,6 +59,7 @@ class Take:
         self.redactor: Redactor = Redactor()
         self._problem: WfreplayError | None = None
         self._matching = Matching()
+        self._partial: PartialFile | None = None
 
     @property
     def command(self) -> str:
@@ -101,16 +104,24 @@ class Take:
                 raise
             self._settle()
 
+    @property
+    def file(self) -> CassetteFile:
+        """The file of the cassette."""
+        limit = self.settings.max_bytes or MAX_BYTES
+        return CassetteFile(self.path, command=self.command, max_bytes=limit)
+
     def _open(self) -> None:
         """Read the cassette as the mode wants it; what is wrong with it is raised when the test is called."""
-        file = CassetteFile(self.path, max_bytes=self.settings.max_bytes) if self.settings.max_bytes else CassetteFile(self.path)
-        act = self.mode.act(is_there=self.path.exists())
+        act = self.mode.act(is_there=self.file.exists())
+        cassette: Cassette | None = None
         try:
             if act == "refuse":
                 raise self._missing()
-            cassette = file.read() if act == "replay" else None
-            if cassette is not None:
+            if act == "replay":
+                cassette = self.file.read()
                 self._check_age(cassette)
+            if act == "record":
+                self._partial = self.file.partial()
         except WfreplayError as problem:
             self._problem = problem
             act, cassette = "replay", None
@@ -123,6 +134,7 @@ class Take:
             test=self.item.nodeid,
             commands=(f"record again: {self.command}",),
             root=str(self.settings.root),
+            feed=self._partial.begin if self._partial is not None else None,
         )
 
     def _scope(self) -> Scope | None:
@@ -167,11 +179,10 @@ class Take:
 
     def _settle_failure(self, error: BaseException) -> None:
         """The test failed: keep what was recorded beside the cassette, and let a divergence that was swallowed speak."""
-        deck = self._deck()
-        swallowed = list(deck.divergences)
-        deck.close()
+        swallowed = list(self._deck().divergences)
+        deck = self._close()
         if deck.act == "record" and deck.has_run:
-            CassetteFile(self.path).write_failed(deck.cassette(), command=self.command)
+            self.file.write_failed(deck.cassette())
         if swallowed:
             self.did = DIVERGED
         if swallowed and not isinstance(error, DivergenceError):
@@ -179,8 +190,7 @@ class Take:
 
     def _settle(self) -> None:
         """The test passed: it must have run something, and what it ran must be what was recorded; else it is written."""
-        deck = self._deck()
-        deck.close()
+        deck = self._close()
         if deck.divergences:
             self.did = DIVERGED
             raise error_of(deck.divergences)
@@ -190,8 +200,15 @@ class Take:
                 hint="Run a workflow in it, or take the marker away.",
             )
         if deck.act == "record":
-            CassetteFile(self.path).write(deck.cassette(), command=self.command)
+            self.file.write(deck.cassette())
         self.did = {"record": RECORDED, "replay": REPLAYED, "live": LIVE}[deck.act]
+
+    def _close(self) -> Deck:
+        deck = self._deck()
+        deck.close()
+        if self._partial is not None:
+            self._partial.close()
+        return deck
 
     def _deck(self) -> Deck:
         assert self.deck is not None, "the fixture opens the deck before the test is called"  # noqa: S101 - a law of pytest's order

@@ -28,6 +28,10 @@ class Feed(Protocol):
         """One more step has ended."""
 
 
+#: Begins to feed somebody, with what was recorded so far.
+Feeding = Callable[[Recording], Feed]
+
+
 @dataclass(frozen=True, slots=True)
 class Naming:
     """What a recording is called and found by."""
@@ -48,13 +52,14 @@ class _Kept:
 class Recorder(LiveJournal):
     """Keeps a run. Secrets are taken out of what is kept (`clean`), never out of what the run sees."""
 
-    def __init__(self, run: RunFacts, naming: Naming, *, clean: Clean, feed: Feed | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, run: RunFacts, naming: Naming, *, clean: Clean, feed: Feeding | None = None, clock: Clock | None = None) -> None:
         super().__init__(clock or SystemClock())
         self.run = run
         self.naming = naming
         self.recording_id = naming.id
         self._clean = clean
-        self._feed = feed
+        self._feeding = feed
+        self._feed: Feed | None = None
         self._kept = _Kept()
         self._created_at = iso(self.clock.now())
         self._ending: Ending | None = None
@@ -72,18 +77,20 @@ class Recorder(LiveJournal):
     def append(self, entry: Entry) -> None:
         """Keep a step."""
         entry = Entry(entry.key, self._cleaned(entry.input), _cleaned_outcome(entry.outcome, self._clean), entry.attempts)
+        feed = self._fed()
         self._kept.entries[entry.key] = entry
-        if self._feed is not None:
-            self._feed.entry(entry)
+        if feed is not None:
+            feed.entry(entry)
 
     def hear(self, signal: Signal) -> None:
         """Keep a signal."""
         payload = self._clean(signal.payload)
         if payload is not signal.payload:
             signal = Signal(signal.id, signal.name, payload, signal.timestamp, signal.source)
+        feed = self._fed()
         self._kept.signals.append(signal)
-        if self._feed is not None:
-            self._feed.signal(signal)
+        if feed is not None:
+            feed.signal(signal)
 
     async def end(self, ending: Ending) -> None:
         """The run has ended like this."""
@@ -118,6 +125,12 @@ class Recorder(LiveJournal):
             harnesses=dict(self.run.harnesses),
             outcome=_cleaned_outcome(ending.outcome, self._clean) if ending else None,
         )
+
+    def _fed(self) -> Feed | None:
+        """Who is fed: begun when there is something to tell, so that a run that says nothing leaves nothing behind."""
+        if self._feed is None and self._feeding is not None:
+            self._feed = self._feeding(self.recording())
+        return self._feed
 
     def _cleaned(self, value: JSON | Absent) -> JSON | Absent:
         return value if isinstance(value, Absent) else self._clean(value)

@@ -53,7 +53,7 @@ class StoreRecorder(Recorder):
     def __init__(self, run: RunFacts, naming: Naming, store: SignalStore, clean: Clean) -> None:
         self._store = store
         self._store_feed = StoreFeed(store, naming.id)
-        super().__init__(run, naming, clean=clean, feed=self._store_feed)
+        super().__init__(run, naming, clean=clean, feed=lambda _: self._store_feed)
 
     async def end(self, ending: Ending) -> None:
         """Keep the whole recording, in place of what was streamed."""
