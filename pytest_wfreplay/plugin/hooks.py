@@ -6,6 +6,7 @@ when the collection has found a test of ours.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,8 +72,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not ours or config.option.collectonly:
         return
     from pytest_wfreplay.plugin.takes import Takes
+    from pytest_wfreplay.plugin.tally import is_whole_session, tally_of
 
-    config.pluginmanager.register(Takes(config.stash[_settings], ours), "wfreplay-takes")
+    tally = tally_of(config)
+    tally.is_complete = is_whole_session(config)
+    config.pluginmanager.register(Takes(config.stash[_settings], tally, ours), "wfreplay-takes")
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
@@ -82,6 +86,41 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     from pytest_wfreplay.plugin.explain import explain
 
     return explain(op, left, right)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In a worker of pytest-xdist: send home what was counted. A session that was stopped has not run every test."""
+    if "pytest_wfreplay.plugin.tally" not in sys.modules:
+        return
+    from pytest_wfreplay.plugin.tally import tally_of
+
+    tally = tally_of(session.config)
+    tally.is_complete = tally.is_complete and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldstop and not session.shouldfail
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["wfreplay"] = tally.send()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Add what a worker of pytest-xdist sent home."""
+    sent = getattr(node, "workeroutput", {}).get("wfreplay")
+    if sent is not None:
+        from pytest_wfreplay.plugin.tally import tally_of
+
+        tally_of(node.config).add(sent)  # type: ignore[attr-defined]  # xdist's WorkerController
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line for the whole session, if it had a test of ours."""
+    if "pytest_wfreplay.plugin.tally" not in sys.modules:
+        return
+    from pytest_wfreplay.plugin.summary import summary
+    from pytest_wfreplay.plugin.tally import TALLY
+
+    if TALLY in config.stash:
+        for line in summary(config.stash[TALLY], config.rootpath):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.errors import ConfigurationError, WfreplayError
 from pytest_wfreplay.plugin.take import Take
+from pytest_wfreplay.plugin.traceback import Words, tidy
 from pytest_wfreplay.plugin.wishes import Wishes, marker_wishes
 from pytest_wfreplay.recording.names import cassette_path
 from pytest_wfreplay.steps.scope import entered
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_wfreplay.plugin.settings import Settings
+    from pytest_wfreplay.plugin.tally import Tally
 
 __tracebackhide__ = True
 
@@ -31,11 +32,14 @@ def take_of(item: pytest.Item) -> Take | None:
 class Takes:
     """The tests of ours, and what each wished for."""
 
-    def __init__(self, settings: Settings, items: list[pytest.Item]) -> None:
+    def __init__(self, settings: Settings, tally: Tally, items: list[pytest.Item]) -> None:
         self._settings = settings
-        self._tally: Counter[str] = Counter()
+        self._tally = tally
         self._wishes = {item: marker_wishes(item) for item in items}
         self._claims = _claims(settings, self._wishes)
+        self._tally.folders.add(str(settings.cassette_dir))
+        for item in items:
+            self._tally.claim(settings.cassette_dir / cassette_path(item.nodeid, testpaths=settings.testpaths))
         for item in items:
             names = getattr(item, "fixturenames", [])
             if "wfreplay" in names:
@@ -70,19 +74,24 @@ class Takes:
         with take.running():
             return (yield)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
-        """Count what became of the take."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Show what we raise without our machinery, and count what became of the take."""
         take = take_of(item)
-        if take is not None:
-            self._tally[take.did or "failed"] += 1
-            del item.stash[_take]
-        return (yield)
+        if take is None:
+            return (yield)
+        has_words_only = not item.config.option.fulltrace and tidy(call)
+        report = yield
+        if has_words_only and report.failed and call.excinfo is not None and isinstance(call.excinfo.value, WfreplayError):
+            report.longrepr = Words(call.excinfo.value)  # type: ignore[assignment]  # it has the shape that pytest asks for
+        if call.when == "call":
+            self._tally.did[take.did or "failed"] += 1
+        self._tally.claim(take.path)
+        return report
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """One line for the whole session."""
-        tally = self._tally
-        terminalreporter.write_line(f"wfreplay: {tally['replayed']} replayed, {tally['recorded']} recorded, {tally['diverged']} diverged")
+    def pytest_deselected(self) -> None:
+        """Some tests are left out, so nothing is known to be unused."""
+        self._tally.is_complete = False
 
 
 def _claims(settings: Settings, wishes: dict[pytest.Item, Wishes]) -> dict[pytest.Item, tuple[str, ...]]:
