@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_wfreplay.recording.codec_fold import folded
 from pytest_wfreplay.recording.codec_times import offsets
+from pytest_wfreplay.recording.recorder import harness_type_of
 from pytest_wfreplay.steps.entry import ABSENT, Raised, Returned
 
 if TYPE_CHECKING:
@@ -67,15 +68,9 @@ def run_of(recording: Recording) -> dict[str, JSON]:
     return {key: run[key] for key in RUN_KEYS if key in run}
 
 
-def harness_said_by(harnesses: Mapping[str, str]) -> str | None:
-    """The harness type of a recording whose agents all have the same."""
-    types = set(harnesses.values())
-    return types.pop() if len(types) == 1 else None
-
-
 def _recorded(metadata: RecordingMetadata, harnesses: Mapping[str, str]) -> dict[str, JSON]:
     recorded: dict[str, JSON] = {"id": metadata.id, "at": metadata.created_at, "by": _product()}
-    if metadata.harness_type != harness_said_by(harnesses):
+    if metadata.harness_type != harness_type_of(harnesses):
         recorded["harness_type"] = metadata.harness_type
     if metadata.duration_ms is not None:
         recorded["duration_ms"] = metadata.duration_ms

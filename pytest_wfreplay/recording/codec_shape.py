@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.recording.cassette import Cassette
-from pytest_wfreplay.recording.codec_runs import RUN_KEYS, harness_said_by
+from pytest_wfreplay.recording.codec_runs import RUN_KEYS
 from pytest_wfreplay.recording.codec_times import timestamps
 from pytest_wfreplay.recording.codec_unfold import Unfolded
+from pytest_wfreplay.recording.recorder import harness_type_of
 from pytest_wfreplay.recording.recording import STATUSES, Checkpoint, Recording, RecordingMetadata
 from pytest_wfreplay.steps.entry import ABSENT, Entry, Raised, Returned
 
@@ -39,7 +40,7 @@ def _recording(data: JSON, place: Place) -> Recording:
     harnesses = {key: _text(value, place.at("harnesses").at(key)) for key, value in _object(run.get("harnesses", {}), place.at("harnesses")).items()}
     recorded = _object(run.get("recorded", {}), place.at("recorded"), _RECORDED)
     unfolded = Unfolded(_list(run.get("signals", []), place.at("signals")), initial, place.at("signals"))
-    metadata = _metadata(run, recorded, place, harness_type=harness_said_by(harnesses), signal_count=len(unfolded))
+    metadata = _metadata(run, recorded, place, harness_type=harness_type_of(harnesses), signal_count=len(unfolded))
     signals = _trace(unfolded, run.get("at_ms", []), metadata.created_at, place.at("at_ms"))
     return Recording(
         metadata=metadata,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.clock import iso
 from pytest_wfreplay.errors import ConfigurationError, RecordingFinalized
 from pytest_wfreplay.jsonable import plain_json, same
-from pytest_wfreplay.recording.given import given_entry, given_signal
+from pytest_wfreplay.recording.given import given_checkpoint, given_entry, given_signal
 from pytest_wfreplay.recording.recording import STATUSES, Checkpoint, Recording, RecordingMetadata
 from pytest_wfreplay.steps.entry import ABSENT
 from pytest_wfreplay.trace import Trace
@@ -110,6 +110,10 @@ class Draft:
         """Name the place after the last signal; what was kept."""
         self._checkpoints.append(Checkpoint(name, len(self._signals) - 1, iso(self._clock.now())))
         return self._checkpoints[-1]
+
+    def keep_checkpoint(self, checkpoint: Checkpoint | Mapping[str, object]) -> None:
+        """Keep a place that was named before."""
+        self._checkpoints.append(given_checkpoint(checkpoint))
 
     def recording(self) -> Recording:
         """What there is so far. It shares what the draft holds: copy it before you give it away."""

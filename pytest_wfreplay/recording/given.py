@@ -78,7 +78,7 @@ def given_recording(recording: GivenRecording, *, clock: Clock) -> Recording:
         signals=Trace(signals),
         harnesses=dict(fields.get("harnesses", {})),
         outcome=_outcome(fields.get("outcome")),
-        checkpoints=tuple(_built(Checkpoint, checkpoint) for checkpoint in fields.get("checkpoints", ())),
+        checkpoints=tuple(given_checkpoint(checkpoint) for checkpoint in fields.get("checkpoints", ())),
     )
 
 
@@ -95,6 +95,15 @@ def given_metadata(metadata: RecordingMetadata | Mapping[str, object], signal_co
     fields |= {"id": fields.get("id") or "", "tags": tuple(fields.get("tags", ())), "signal_count": signal_count}
     fields["error"] = None if error is None else plain_json(error, path="error")
     return RecordingMetadata(**fields)
+
+
+def given_checkpoint(checkpoint: Checkpoint | Mapping[str, object]) -> Checkpoint:
+    """The checkpoint.
+
+    Raises:
+        ConfigurationError: a mapping that is no checkpoint.
+    """
+    return _built(Checkpoint, checkpoint)
 
 
 def given_query(query: GivenQuery | None) -> RecordingQuery:

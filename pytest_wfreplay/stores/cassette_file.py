@@ -1,0 +1,165 @@
+"""One cassette on disk: read whole, written whole or not at all, left untouched when nothing but the day is new.
+
+1. A write goes to a temporary name in the same folder, to the disk, and is renamed: whoever reads sees the old file or the new one.
+2. Writers take turns by a file lock. It lies in the system's temporary folder, named by a digest of the cassette's path, so that nothing but
+   cassettes is ever listed beside cassettes. (Locks on another machine that shares the folder are not seen; the rename holds there too.)
+3. What was heard before a crash lies in `<name>.partial`, a failed test's recording in `<name>.failed.yaml`. Neither is ever replayed, and the
+   next good write removes both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.clock import SystemClock
+from pytest_wfreplay.errors import CassetteError, CassetteMissing, CassetteUnreadable
+from pytest_wfreplay.recording.cassette import MAX_BYTES, RECORD, Cassette
+from pytest_wfreplay.recording.codec import decode, differs_only_in_volatile, encode
+from pytest_wfreplay.stores.files_partial import PartialFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How long a writer waits for another one, in seconds; writing takes milliseconds.
+_PATIENCE = 30.0
+
+
+class CassetteFile:
+    """The cassette at a path. `command` is what records it again: it stands in the file's first line and in errors' hints."""
+
+    def __init__(self, path: str | os.PathLike[str], *, command: str = RECORD, max_bytes: int = MAX_BYTES) -> None:
+        self.path = Path(path)
+        self.command = command
+        self.max_bytes = max_bytes
+
+    @property
+    def partial_path(self) -> Path:
+        """Where what was heard so far lies while it is recorded."""
+        return self.path.with_name(f"{self.path.name.removesuffix('.yaml')}.partial")
+
+    @property
+    def failed_path(self) -> Path:
+        """Where the recording of a failed test lies."""
+        return self.path.with_name(f"{self.path.name.removesuffix('.yaml')}.failed.yaml")
+
+    def exists(self) -> bool:
+        """Whether there is a file, readable or not."""
+        return os.path.lexists(self.path)
+
+    def read(self) -> Cassette:
+        """The cassette.
+
+        Raises:
+            CassetteMissing: there is none.
+            CassetteEmpty, CassetteTruncated, CassetteUnreadable, CassetteVersionError: there is one that cannot be used.
+        """
+        return decode(self.read_bytes(), path=str(self.path), max_bytes=self.max_bytes)
+
+    def read_bytes(self) -> bytes:
+        """What the file holds; one that is larger than `max_bytes` is only read as far as is needed to say so."""
+        try:
+            with self.path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > self.max_bytes:
+                    problem = f"{size} bytes, and the limit (max_bytes) is {self.max_bytes}"
+                    raise CassetteUnreadable(str(self.path), problem, hint="Record less, or raise the limit.")
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            raise CassetteMissing(str(self.path), "there is no cassette", hint=f"Record it: {self.command}") from None
+        except OSError as error:
+            raise CassetteUnreadable(str(self.path), f"it cannot be read: {error.strerror}", hint="Mend its rights, or delete it.") from error
+
+    def write(self, cassette: Cassette, *, command: str | None = None) -> bool:
+        """Keep the cassette; False when the file says the same already and was left as it is, byte for byte.
+
+        Raises:
+            CassetteUnreadable: the system does not let us write; the old file is as it was.
+            NotJsonError: something in it is not JSON; the old file is as it was.
+        """
+        with self._lock():
+            is_new = not self._says_the_same(cassette)
+            if is_new:
+                self._put(self.path, encode(cassette, command=command or self.command))
+            self._tidy()
+        return is_new
+
+    def replace(self, cassette: Cassette, *, command: str | None = None) -> None:
+        """Keep the cassette in any case; raises as `write` does."""
+        with self._lock():
+            self._put(self.path, encode(cassette, command=command or self.command))
+            self._tidy()
+
+    def write_failed(self, cassette: Cassette, *, command: str | None = None) -> Path:
+        """Keep the recording of a failed test beside the cassette, which is not touched; where it lies. Raises as `write` does."""
+        with self._lock():
+            self._put(self.failed_path, encode(cassette, command=command or self.command))
+        return self.failed_path
+
+    def partial(self) -> PartialFile:
+        """A writer of what is heard from now on; what an earlier crash left there is dropped with its first line."""
+        self.partial_path.unlink(missing_ok=True)
+        return PartialFile(self.partial_path)
+
+    def delete(self) -> None:
+        """Remove the cassette and what lies beside it; silent when there is none."""
+        with self._lock(), self._told(self.path):
+            self.path.unlink(missing_ok=True)
+            self._tidy()
+
+    def _says_the_same(self, cassette: Cassette) -> bool:
+        try:
+            return differs_only_in_volatile(self.read(), cassette)
+        except CassetteError:
+            return False  # missing or broken: it is about to be replaced by a good one
+
+    def _tidy(self) -> None:
+        for path in (self.partial_path, self.failed_path):
+            with self._told(path):
+                path.unlink(missing_ok=True)
+
+    def _put(self, path: Path, text: str) -> None:
+        target = Path(os.path.realpath(path))  # a linked cassette stays a link
+        scratch = target.with_name(f".{SystemClock().new_id()}.tmp")
+        with self._told(path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with open(scratch, "xb") as file:  # noqa: PTH123 - one way to open is enough
+                    file.write(text.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(scratch, target)  # noqa: PTH105 - see above
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    scratch.unlink(missing_ok=True)
+                raise
+
+    @contextlib.contextmanager
+    def _told(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = f"Make room or mend the rights of its folder, then record it again: {self.command}"
+            raise CassetteUnreadable(str(path), f"it cannot be written: {error.strerror or error}", hint=hint) from error
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        digest = hashlib.sha256(os.path.realpath(self.path).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        folder = Path(tempfile.gettempdir(), f"pytest-wfreplay-{os.getuid() if hasattr(os, 'getuid') else 'locks'}")
+        with self._told(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            lock = FileLock(folder / f"{digest}.lock", timeout=_PATIENCE)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise CassetteUnreadable(str(self.path), "another process has been writing it for 30 s", hint="End that process.") from None
+        try:
+            yield
+        finally:
+            lock.release()
