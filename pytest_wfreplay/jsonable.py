@@ -199,14 +199,14 @@ class _Walk:
     def _model(self, value: Any, path: str) -> JSON:
         """A pydantic model: its values as they are, so that datetimes keep their type; else, as for a URL or a set, as pydantic spells them."""
         try:
-            return self.copy(value.model_dump(), path)
+            return self.copy(value.model_dump(warnings=False), path)
         except NotJsonError as refused:
             if not refused.problem.startswith(_NO_WORD):
                 raise
         except ValueError as error:
             raise NotJsonError(path, str(error)) from None
         try:
-            return self.copy(value.model_dump(mode="json"), path)
+            return self.copy(value.model_dump(mode="json", warnings=False), path)
         except ValueError as error:
             raise NotJsonError(path, str(error)) from None
 

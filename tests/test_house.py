@@ -65,6 +65,7 @@ DOORS = {
     "filelock": ("stores.cassette_file",),
     "jinja2": ("template",),
     "jsonschema": ("schema",),
+    "referencing": ("schema",),  # of jsonschema: where a schema's references may lead
     "time": ("clock",),
     "random": ("clock",),
     "secrets": ("clock",),

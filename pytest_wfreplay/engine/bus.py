@@ -43,9 +43,9 @@ class Bus:
 
     def __init__(self, plan: Plan) -> None:
         self._all = Audience(
-            reducers=tuple(Ear((one.pattern,), one) for one in plan.reducers),
-            handlers=tuple(Ear((one.pattern,), one) for one in plan.handlers),
-            processes=tuple(Ear((one.pattern,), one) for one in plan.processes),
+            reducers=tuple(Ear((one.pattern,), one) for one in plan.reactions.reducers),
+            handlers=tuple(Ear((one.pattern,), one) for one in plan.reactions.handlers),
+            processes=tuple(Ear((one.pattern,), one) for one in plan.reactions.processes),
             agents=tuple(Ear(agent.activate_on, name) for name, agent in plan.agents.items()),
         )
         self._by_name: dict[str, Audience | None] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_wfreplay.engine.agent import Agent
 from pytest_wfreplay.errors import ConfigurationError
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pytest_wfreplay.jsonable import JSON
 
 
+#: Reactions as they are given to a run.
+Given: TypeAlias = "Mapping[Any, Callable[[Any, Any], Any]] | None"
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """A reducer, handler or process: what it is called, which signals it is told of, and the function."""
@@ -25,6 +29,24 @@ class Reaction:
     name: str
     pattern: Pattern
     function: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """All reactions of a run; within a kind, in the order in which they were registered."""
+
+    reducers: Sequence[Reaction] = ()
+    handlers: Sequence[Reaction] = ()
+    processes: Sequence[Reaction] = ()
+
+    @classmethod
+    def of(cls, reducers: Given, handlers: Given, processes: Given) -> Reactions:
+        """The reactions of three mappings pattern -> function.
+
+        Raises:
+            ConfigurationError: a key is no pattern, or a value no function.
+        """
+        return cls(_reactions("reducer", reducers), _reactions("handler", handlers), _reactions("process", processes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +62,13 @@ class Plan:
     end_when: Callable[[Any], Any] | None = None
     timeout: float | None = None
     max_activations: int = 1000
-    reducers: Sequence[Reaction] = ()
-    handlers: Sequence[Reaction] = ()
-    processes: Sequence[Reaction] = ()
+    reactions: Reactions = field(default_factory=Reactions)
     adapters: Sequence[SignalAdapter] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.agents, Mapping):
+            raise ConfigurationError(f"agents are a mapping from names to agents, not {type(self.agents).__name__}.")
+        object.__setattr__(self, "agents", dict(self.agents))
         for name, agent in self.agents.items():
             if not isinstance(name, str) or not name.strip():
                 raise ConfigurationError(f"An agent's name is a text that is not blank, not {name!r}.")
@@ -81,12 +104,7 @@ class Plan:
                 raise ConfigurationError(f"Agent {name!r} has no harness.", hint="Pass harness= to the agent or to run_reactive.")
 
 
-def reactions(part: str, given: Mapping[Any, Callable[[Any, Any], Any]] | None) -> tuple[Reaction, ...]:
-    """The reactions of a mapping pattern -> function, in its order.
-
-    Raises:
-        ConfigurationError: a key is no pattern, or a value no function.
-    """
+def _reactions(part: str, given: Given) -> tuple[Reaction, ...]:
     if given is not None and not isinstance(given, Mapping):
         raise ConfigurationError(f"{part}s are a mapping from patterns to functions, not {type(given).__name__}.")
     listed = []

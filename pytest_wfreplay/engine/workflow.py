@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.engine.agent import Agent, AgentContext, Prompt, Wording, declare
 from pytest_wfreplay.engine.body import Body, run_body
-from pytest_wfreplay.engine.plan import Plan, reactions
+from pytest_wfreplay.engine.plan import Plan, Reactions
 from pytest_wfreplay.engine.runner import run_plan
 from pytest_wfreplay.engine.state import State
 from pytest_wfreplay.errors import ConfigurationError
@@ -81,19 +81,17 @@ class Workflow:
     ) -> RunResult:
         """Let agents hear and speak until nobody has anything left to say.
 
-        `state` is a dict, a dataclass instance or a pydantic model (never touched); `timeout` is seconds. Reducers `(state, signal)` change a
-        draft, handlers change one and may return signals, processes only read and return signals; each is told of the signals that its key, a
-        pattern, matches. `end_when(state)` is asked after every commit.
+        `state` (a dict, a dataclass instance or a pydantic model) is never touched; `timeout` is seconds. Reducers `(state, signal)` change a draft,
+        handlers may return signals too, processes only read and return signals: each is told what its key, a pattern, matches.
 
         Raises:
             ConfigurationError: before anything starts.
-            HarnessError, HandlerError, TemplateError, OutputSchemaError, ActivationLimitError, WorkflowTimeoutError: it ended the run;
-                `.result` has the state and the signals so far.
-            DivergenceError: the run is not what was recorded.
+            HarnessError, HandlerError, TemplateError, OutputSchemaError, ActivationLimitError, WorkflowTimeoutError: it ended the run.
+            DivergenceError: the run is not what was recorded. As every error that ends a run it has `.result`: state and signals so far.
         """
         plan = Plan(
             workflow=self.name,
-            agents=dict(agents),
+            agents=agents,
             state=State({} if state is None else state, self.state_type),
             input=plain_json(input, path="input"),
             harness=harness,
@@ -101,9 +99,7 @@ class Workflow:
             end_when=end_when,
             timeout=timeout,
             max_activations=max_activations,
-            reducers=reactions("reducer", reducers),
-            handlers=reactions("handler", handlers),
-            processes=reactions("process", processes),
+            reactions=Reactions.of(reducers, handlers, processes),
             adapters=tuple(adapters),
         )
         return await run_plan(plan, _source(recording))
