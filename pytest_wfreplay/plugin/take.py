@@ -206,8 +206,6 @@ class Take:
     def _close(self) -> Deck:
         deck = self._deck()
         deck.close()
-        if self._partial is not None:
-            self._partial.close()
         return deck
 
     def _deck(self) -> Deck:
