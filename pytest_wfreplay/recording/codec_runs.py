@@ -69,12 +69,13 @@ def run_of(recording: Recording) -> dict[str, JSON]:
 
 
 def _recorded(metadata: RecordingMetadata, harnesses: Mapping[str, str]) -> dict[str, JSON]:
-    recorded: dict[str, JSON] = {"id": metadata.id, "at": metadata.created_at, "by": _product()}
+    known: dict[str, JSON] = {"id": metadata.id, "at": metadata.created_at, "by": _product()}
+    recorded = {key: value for key, value in known.items() if value != ""}
     if metadata.harness_type != harness_type_of(harnesses):
         recorded["harness_type"] = metadata.harness_type
     if metadata.duration_ms is not None:
         recorded["duration_ms"] = metadata.duration_ms
-    return {key: value for key, value in recorded.items() if value != ""}
+    return recorded
 
 
 def _step(entry: Entry) -> dict[str, JSON]:

@@ -174,7 +174,7 @@ class FileSignalStore:
                 raise RecordingNotFound(id)
             if path.suffix != ".partial":
                 raise RecordingFinalized(id)
-            self._open[id] = (self._draft_in(path, id), PartialFile(path))
+            self._open[id] = (self._draft_in(path, id), PartialFile(path).mend())
         return self._open[id]
 
     def _recording(self, id: str) -> Recording:

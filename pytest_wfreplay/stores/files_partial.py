@@ -10,7 +10,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.errors import CassetteUnreadable
+from pytest_wfreplay.errors import CassetteUnreadable, ConfigurationError
 from pytest_wfreplay.recording.draft import Draft
 from pytest_wfreplay.recording.given import given_recording
 from pytest_wfreplay.steps.entry import ABSENT, Raised, Returned
@@ -56,6 +56,13 @@ class PartialFile:
     def run(self, id: str) -> PartialRun:
         """The run of that id, which began before."""
         return PartialRun(self, id)
+
+    def mend(self) -> PartialFile:
+        """Itself, without a last line that a crash cut off: what is written next would stand on it."""
+        if self.path.exists():
+            with self.path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        return self
 
     def write(self, run: str, said: Iterable[tuple[str, Mapping[str, object]]]) -> None:
         """A line for each thing said, all of them or none."""
@@ -110,7 +117,7 @@ def read_partial(path: Path, clock: Clock) -> list[Draft]:
         try:
             said = json.loads(line)
             _take(said, drafts, clock)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ConfigurationError, ValueError, KeyError, TypeError) as error:
             raise CassetteUnreadable(str(path), f"not a line of a partial recording ({error})", line=number, hint="Delete it.") from None
     return list(drafts.values())
 

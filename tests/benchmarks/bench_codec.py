@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import yaml
 
+from pytest_wfreplay.clock import iso
 from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.recording.cassette import Cassette
 from pytest_wfreplay.recording.codec import decode, encode
@@ -18,8 +20,33 @@ from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.trace import Trace
 
 MEGABYTE = 1_000_000
+START = dt.datetime(2026, 11, 20, 10, tzinfo=dt.UTC)
 READ_BOUND, WRITE_BOUND = 20, 10
-WORDS = "I understand that you would like your money back for the order which arrived late and I have started the refund now .".split()
+WORDS = [
+    "I",
+    "understand",
+    "that",
+    "you",
+    "would",
+    "like",
+    "your",
+    "money",
+    "back",
+    "for",
+    "the",
+    "order",
+    "which",
+    "arrived",
+    "late",
+    "and",
+    "I",
+    "have",
+    "started",
+    "the",
+    "refund",
+    "now",
+    ".",
+]
 
 
 def deltas(luck: random.Random) -> Iterator[tuple[str, JSON]]:
@@ -51,7 +78,7 @@ def cassette_of(size: int, talk: Callable[[random.Random], Iterator[tuple[str, J
         number += 1
         source = SignalSource("worker", f"worker#{number}", "claude", signal_id(len(signals) + 1))
         for name, payload in talk(luck):
-            stamp = f"2026-11-20T{10 + len(signals) // 3_600_000:02d}:{len(signals) // 60_000 % 60:02d}:{len(signals) // 1000 % 60:02d}.{len(signals) % 1000:03d}Z"
+            stamp = iso(START + dt.timedelta(milliseconds=len(signals)))
             signals.append(Signal(signal_id(len(signals) + 1), name, payload, stamp, source))
             written += 30 if name == "text:delta" else 100 + len(str(payload))
     metadata = RecordingMetadata("rec_0", None, (), "support", None, "2026-11-20T10:00:00.000Z", 1.0, len(signals), "completed")

@@ -42,8 +42,8 @@ def signals(*names: str) -> list[Signal]:
     return [Signal(signal_id(at), name, {"at": at}, f"2000-01-01T00:00:00.{at:03d}Z") for at, name in enumerate(names, 1)]
 
 
-def loaded(store: SignalStore, id: str) -> Recording:
-    recording = done(store.load(id))
+def loaded(store: SignalStore, recorded: str) -> Recording:
+    recording = done(store.load(recorded))
     assert recording is not None
     return recording
 
@@ -60,42 +60,42 @@ def test_a_new_recording_has_an_id_of_its_own_and_is_being_recorded(store: Signa
 
 
 def test_signals_come_back_in_order_with_everything_they_have(store: SignalStore) -> None:
-    id = done(store.create())
+    recorded = done(store.create())
     one, two, three = signals("a", "b", "c")
     two = Signal(two.id, two.name, [None, True, 1.5, "\u0000\u2028", {"$x": 10**30, "": {}}], two.timestamp, SignalSource("w", "w#1", "h", one.id))
-    done(store.append(id, one))
-    done(store.append_batch(id, [two, three]))
+    done(store.append(recorded, one))
+    done(store.append_batch(recorded, [two, three]))
     for _ in ("open", "closed"):
-        found = loaded(store, id)
+        found = loaded(store, recorded)
         assert list(found.signals) == [one, two, three]
         assert [signal.timestamp for signal in found.signals] == [one.timestamp, two.timestamp, three.timestamp]
         assert found.metadata.signal_count == 3
         if found.metadata.status == "recording":
-            done(store.finalize(id))
+            done(store.finalize(recorded))
 
 
 def test_a_mapping_with_the_field_names_will_do(store: SignalStore) -> None:
-    id = done(store.create())
-    done(store.append(id, {"name": "a", "payload": {"t": (1, 2)}, "source": {"agent": "w"}}))
-    done(store.append_entry(id, {"key": "s", "input": 1, "outcome": {"value": None}}))
-    found = loaded(store, id)
+    recorded = done(store.create())
+    done(store.append(recorded, {"name": "a", "payload": {"t": (1, 2)}, "source": {"agent": "w"}}))
+    done(store.append_entry(recorded, {"key": "s", "input": 1, "outcome": {"value": None}}))
+    found = loaded(store, recorded)
     assert found.signals[0].id == "sig_000001"
     assert found.signals[0].payload == {"t": [1, 2]}
     assert found.signals[0].source == SignalSource(agent="w")
     assert found.entries == (Entry("s", 1, Returned(None)),)
     with pytest.raises(ConfigurationError, match="no field 'nme'"):
-        done(store.append(id, {"nme": "a"}))
+        done(store.append(recorded, {"nme": "a"}))
 
 
 def test_a_batch_is_kept_whole_or_not_at_all(store: SignalStore) -> None:
-    id = done(store.create())
+    recorded = done(store.create())
     with pytest.raises(SignalPayloadError):
-        done(store.append_batch(id, [*signals("a"), {"name": "b", "payload": float("nan")}]))
-    assert len(loaded(store, id).signals) == 0
+        done(store.append_batch(recorded, [*signals("a"), {"name": "b", "payload": float("nan")}]))
+    assert len(loaded(store, recorded).signals) == 0
 
 
 def test_entries_keep_absent_null_failed_and_cancelled_apart(store: SignalStore) -> None:
-    id = done(store.create())
+    recorded = done(store.create())
     entries = (
         Entry("a", ABSENT, Returned(None)),
         Entry("b", None, Returned({})),
@@ -103,28 +103,28 @@ def test_entries_keep_absent_null_failed_and_cancelled_apart(store: SignalStore)
         Entry("w#1/harness", {"system": "a\nb\n"}, None),
     )
     for entry in entries:
-        done(store.append_entry(id, entry))
-    assert loaded(store, id).entries == entries
-    done(store.finalize(id, "failed", error={"type": "E", "message": "no\nfunds"}))
-    assert loaded(store, id).entries == entries
+        done(store.append_entry(recorded, entry))
+    assert loaded(store, recorded).entries == entries
+    done(store.finalize(recorded, "failed", error={"type": "E", "message": "no\nfunds"}))
+    assert loaded(store, recorded).entries == entries
 
 
 def test_a_checkpoint_names_the_last_signal(store: SignalStore) -> None:
-    id = done(store.create())
-    done(store.checkpoint(id, "start"))
-    done(store.append_batch(id, signals("a", "b")))
-    done(store.checkpoint(id, "here"))
-    assert [(point.name, point.index) for point in done(store.checkpoints(id))] == [("start", -1), ("here", 1)]
-    done(store.finalize(id))
-    found = done(store.checkpoints(id))
+    recorded = done(store.create())
+    done(store.checkpoint(recorded, "start"))
+    done(store.append_batch(recorded, signals("a", "b")))
+    done(store.checkpoint(recorded, "here"))
+    assert [(point.name, point.index) for point in done(store.checkpoints(recorded))] == [("start", -1), ("here", 1)]
+    done(store.finalize(recorded))
+    found = done(store.checkpoints(recorded))
     assert [(point.name, point.index) for point in found] == [("start", -1), ("here", 1)]
     assert all(isinstance(point, Checkpoint) for point in found)
 
 
 def test_a_closed_recording_says_how_it_ended(store: SignalStore) -> None:
-    id = done(store.create())
-    done(store.finalize(id, "timeout", 12.5, {"a": None}, {"a": [0, False, "", {}]}, {"type": "WorkflowTimeoutError", "message": "late"}))
-    found = loaded(store, id)
+    recorded = done(store.create())
+    done(store.finalize(recorded, "timeout", 12.5, {"a": None}, {"a": [0, False, "", {}]}, {"type": "WorkflowTimeoutError", "message": "late"}))
+    found = loaded(store, recorded)
     assert (found.metadata.status, found.metadata.duration_ms) == ("timeout", 12.5)
     assert found.metadata.error == {"type": "WorkflowTimeoutError", "message": "late"}
     assert found.initial_state == {"a": None}
@@ -132,27 +132,27 @@ def test_a_closed_recording_says_how_it_ended(store: SignalStore) -> None:
 
 
 def test_a_closed_recording_never_changes(store: SignalStore) -> None:
-    id = done(store.create())
-    done(store.finalize(id, final_state={"a": 1}))
-    done(store.finalize(id, final_state={"a": 1.0}))
+    recorded = done(store.create())
+    done(store.finalize(recorded, final_state={"a": 1}))
+    done(store.finalize(recorded, final_state={"a": 1.0}))
     attempts: list[Awaitable[object]] = [
-        store.append(id, signals("a")[0]),
-        store.append_batch(id, signals("a")),
-        store.append_entry(id, Entry("s", 1, None)),
-        store.checkpoint(id, "p"),
-        store.finalize(id, final_state={"a": True}),
-        store.finalize(id, "failed", final_state={"a": 1}),
+        store.append(recorded, signals("a")[0]),
+        store.append_batch(recorded, signals("a")),
+        store.append_entry(recorded, Entry("s", 1, None)),
+        store.checkpoint(recorded, "p"),
+        store.finalize(recorded, final_state={"a": True}),
+        store.finalize(recorded, "failed", final_state={"a": 1}),
     ]
     for attempt in attempts:
         with pytest.raises(RecordingFinalized):
             done(attempt)
-    assert len(loaded(store, id).signals) == 0
+    assert len(loaded(store, recorded).signals) == 0
 
 
 def test_an_unknown_status_is_refused(store: SignalStore) -> None:
-    id = done(store.create())
+    recorded = done(store.create())
     with pytest.raises(ConfigurationError, match="cannot end as 'recording'"):
-        done(store.finalize(id, "recording"))
+        done(store.finalize(recorded, "recording"))
 
 
 def test_an_unknown_id_is_said_to_be_unknown(store: SignalStore) -> None:
@@ -173,16 +173,16 @@ def test_an_unknown_id_is_said_to_be_unknown(store: SignalStore) -> None:
 
 
 def test_signals_are_loaded_by_half_open_range_and_pattern(store: SignalStore) -> None:
-    id = done(store.create())
-    done(store.append_batch(id, signals("a:x", "b", "a:y", "b")))
+    recorded = done(store.create())
+    done(store.append_batch(recorded, signals("a:x", "b", "a:y", "b")))
     for _ in range(2):
-        assert done(store.load_signals(id)).names == ["a:x", "b", "a:y", "b"]
-        assert done(store.load_signals(id, 1, 3)).names == ["b", "a:y"]
-        assert done(store.load_signals(id, 1, patterns=["a:*"])).names == ["a:y"]
-        assert done(store.load_signals(id, patterns=["a:x", {"name": "b", "payload": {"at": 4}}])).names == ["a:x", "b"]
-        assert done(store.load_signals(id, 9)).names == []
-        if loaded(store, id).metadata.status == "recording":
-            done(store.finalize(id))
+        assert done(store.load_signals(recorded)).names == ["a:x", "b", "a:y", "b"]
+        assert done(store.load_signals(recorded, 1, 3)).names == ["b", "a:y"]
+        assert done(store.load_signals(recorded, 1, patterns=["a:*"])).names == ["a:y"]
+        assert done(store.load_signals(recorded, patterns=["a:x", {"name": "b", "payload": {"at": 4}}])).names == ["a:x", "b"]
+        assert done(store.load_signals(recorded, 9)).names == []
+        if loaded(store, recorded).metadata.status == "recording":
+            done(store.finalize(recorded))
 
 
 def test_the_list_is_newest_first_and_filtered_before_it_is_paged(store: SignalStore) -> None:
@@ -211,25 +211,25 @@ def test_the_list_is_newest_first_and_filtered_before_it_is_paged(store: SignalS
 def test_what_is_deleted_is_gone(store: SignalStore) -> None:
     opened, closed = done(store.create()), done(store.create())
     done(store.finalize(closed))
-    for id in (opened, closed):
-        assert done(store.exists(id))
-        done(store.delete(id))
-        done(store.delete(id))
-        assert not done(store.exists(id))
-        assert done(store.load(id)) is None
+    for recorded in (opened, closed):
+        assert done(store.exists(recorded))
+        done(store.delete(recorded))
+        done(store.delete(recorded))
+        assert not done(store.exists(recorded))
+        assert done(store.load(recorded)) is None
     assert done(store.list()) == []
 
 
 def test_what_is_given_and_what_is_returned_is_detached(store: SignalStore) -> None:
     payload: dict[str, list[int]] = {"list": [1]}
-    id = done(store.create())
-    done(store.append(id, {"name": "a", "payload": payload}))
+    recorded = done(store.create())
+    done(store.append(recorded, {"name": "a", "payload": payload}))
     payload["list"].append(2)
-    found = loaded(store, id).signals[0].payload
+    found = loaded(store, recorded).signals[0].payload
     assert found == {"list": [1]}
-    found["list"].append(3)  # type: ignore[index,call-overload,union-attr]  # as a user would
-    done(store.load_signals(id))[0].payload["list"].append(3)  # type: ignore[index,call-overload,union-attr]  # as a user would
-    assert loaded(store, id).signals[0].payload == {"list": [1]}
+    found["list"].append(3)
+    done(store.load_signals(recorded))[0].payload["list"].append(3)
+    assert loaded(store, recorded).signals[0].payload == {"list": [1]}
 
 
 @pytest.mark.parametrize("status", ["completed", "recording"])
@@ -268,15 +268,15 @@ def test_a_whole_recording_is_saved_under_its_own_id(store: SignalStore, status:
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "CON", "é" * 300, "\n", "🙂", "x.failed", "# end"])
 def test_any_text_is_a_name(store: SignalStore, name: str) -> None:
-    id = done(store.create(name))
-    done(store.finalize(id))
-    assert loaded(store, id).metadata.name == name
-    assert [metadata.id for metadata in done(store.list({"name": name}))] == [id]
+    recorded = done(store.create(name))
+    done(store.finalize(recorded))
+    assert loaded(store, recorded).metadata.name == name
+    assert [metadata.id for metadata in done(store.list({"name": name}))] == [recorded]
 
 
 def test_closing_twice_is_harmless(store: SignalStore) -> None:
-    id = done(store.create())
-    done(store.append(id, signals("a")[0]))
+    recorded = done(store.create())
+    done(store.append(recorded, signals("a")[0]))
     done(store.close())
     done(store.close())
-    assert len(loaded(store, id).signals) == 1
+    assert len(loaded(store, recorded).signals) == 1
