@@ -12,8 +12,8 @@ import math
 import pathlib
 import types
 import uuid
-from collections import Counter, namedtuple
-from typing import Any
+from collections import Counter
+from typing import Any, NamedTuple
 
 import pydantic
 import pytest
@@ -67,7 +67,9 @@ def test_the_canonical_spelling_is_frozen(value: Any, spelled: str, hashed: str)
     assert not hashed or digest(value) == hashed
 
 
-@pytest.mark.parametrize(("one", "other"), [("1", 1), (True, 1), (False, 0), (None, False), ([], {}), ("", None), ([1], [True]), ({"a": 1}, {"a": "1"})])
+@pytest.mark.parametrize(
+    ("one", "other"), [("1", 1), (True, 1), (False, 0), (None, False), ([], {}), ("", None), ([1], [True]), ({"a": 1}, {"a": "1"})]
+)
 def test_what_json_tells_apart_stays_apart(one: Any, other: Any) -> None:
     assert not same(one, other)
     assert canonical(one) != canonical(other)
@@ -132,6 +134,11 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+
 class Word(str):
     __slots__ = ()
 
@@ -143,7 +150,6 @@ class Order(pydantic.BaseModel):
     tags: set[str] = set()
 
 
-Pair = namedtuple("Pair", "a b")
 DAY = dt.date(2026, 11, 20)
 
 
@@ -152,7 +158,11 @@ DAY = dt.date(2026, 11, 20)
     [
         ((1, (2,)), [1, [2]], [1, [2]]),
         (Pair(1, 2), [1, 2], [1, 2]),
-        ({2: "a", None: "b", True: "c", 1.5: "d"}, {"2": "a", "true": "c", "null": "b", "1.5": "d"}, {"2": "a", "true": "c", "null": "b", "1.5": "d"}),
+        (
+            {2: "a", None: "b", True: "c", 1.5: "d"},
+            {"2": "a", "true": "c", "null": "b", "1.5": "d"},
+            {"2": "a", "true": "c", "null": "b", "1.5": "d"},
+        ),
         (Point(1, DAY), {"x": 1, "at": {"$date": "2026-11-20"}}, {"x": 1, "at": "2026-11-20"}),
         (Colour.RED, "red", "red"),
         ({Colour.RED: Level.LOW}, {"red": 1}, {"red": 1}),

@@ -86,8 +86,7 @@ class Workflow:
 
         Raises:
             ConfigurationError: before anything starts.
-            HarnessError, HandlerError, TemplateError, OutputSchemaError, ActivationLimitError, WorkflowTimeoutError: it ended the run.
-            DivergenceError: the run is not what was recorded. As every error that ends a run it has `.result`: state and signals so far.
+            WfreplayError: the one of its heirs that says what ended the run; its `.result` has the state and the signals so far.
         """
         plan = Plan(
             workflow=self.name,

@@ -22,7 +22,7 @@ def describe(error: BaseException) -> dict[str, JSON]:
     if cls.__module__ != "builtins":
         facts["module"] = cls.__module__
     if error.args:
-        facts["args"] = [_carried(argument) for argument in error.args]
+        facts["args"] = [_carried(argument) for argument in _arguments_of(error)]
     attributes = {name: value for name, value in vars(error).items() if not name.startswith("__") and _is_carried(value)}
     if attributes:
         facts["attributes"] = {name: jsonable(value) for name, value in attributes.items()}
@@ -32,6 +32,13 @@ def describe(error: BaseException) -> dict[str, JSON]:
     if error.__cause__ is not None:
         facts["cause"] = {"type": type(error.__cause__).__qualname__, "message": message_of(error.__cause__)}
     return facts
+
+
+def _arguments_of(error: BaseException) -> tuple[object, ...]:
+    """What the exception was made of: an OSError hides the names of its files from its `args`."""
+    if not isinstance(error, OSError) or error.filename is None or len(error.args) != len(("errno", "strerror")):
+        return error.args
+    return (*error.args, error.filename) if error.filename2 is None else (*error.args, error.filename, None, error.filename2)
 
 
 def briefly(error: BaseException) -> dict[str, JSON]:
@@ -88,7 +95,8 @@ def _revive(cls: type[Exception], arguments: list[JSON], attributes: object) -> 
         if cls.__module__ == "builtins":
             return cls(*values)
         error = cls.__new__(cls, *values)
-        error.args = tuple(values)
+        if not (isinstance(error, OSError) and error.args):  # which has taken its file names out
+            error.args = tuple(values)
         if isinstance(attributes, Mapping):
             for name, value in attributes.items():
                 setattr(error, name, restore(value))
