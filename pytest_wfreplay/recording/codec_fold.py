@@ -58,10 +58,10 @@ def is_folded(name: str, payload: JSON) -> bool:
 
 
 def _is_chunk(signal: Signal) -> bool:
-    if signal.name not in DELTAS or signal.source is None or signal.source.activation is None:
+    if signal.name not in DELTAS or (source := signal.source) is None or source.activation is None:
         return False
     payload = signal.payload
-    return isinstance(payload, dict) and len(payload) == 1 and isinstance(payload.get("content"), str)
+    return type(payload) is dict and len(payload) == 1 and type(payload.get("content")) is str
 
 
 class _Sources:

@@ -17,11 +17,17 @@ from pytest_wfreplay.recording.cassette import END, MARK, MAX_NESTING
 from pytest_wfreplay.recording.codec_spelling import block_header, block_text, is_plain, is_safe, json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_wfreplay.jsonable import JSON
 
 _ENTRY = re.compile(r'("(?:[^"\\]|\\.)*"|[A-Za-z_][A-Za-z0-9_./#@%+-]*):(?: (.+))?', re.DOTALL)
 _BLOCK = re.compile(r"\|2?[-+]?")
-_SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
+#: No shorter line can nest too deep: what it opens it must close.
+_SHORT = MAX_NESTING
+#: A character that few texts hold: a single one is looked for at the speed of memory.
+_FENCE = "\u00a6"
+_SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:[dD][89a-fA-F]|00[aA]6)")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
@@ -30,7 +36,10 @@ def read_canonical(text: str) -> JSON | None:
     lines = text.split("\n")
     if not lines[0].startswith(MARK) or lines[-2:] != [END, ""] or not is_safe(text):
         return None
-    reader = _Lines(lines[1:-2])
+    fence = _FENCE
+    while fence in text:
+        fence += _FENCE
+    reader = _Lines(lines[1:-2], fence, _parse_warily if "\\u" in text else _parse)
     try:
         value = reader.mapping(0)
     except (_NotCanonicalError, NotJsonError, ValueError, RecursionError):
@@ -59,9 +68,11 @@ class _NotCanonicalError(Exception):
 class _Lines:
     """The lines of a file and how far they were read. `indent` counts the blanks before a container, `level` how deep it nests."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], fence: str, parse: Callable[[str], Any]) -> None:
         self._lines = lines
         self._next = 0
+        self._fence = fence
+        self._parse = parse
 
     def is_at_end(self) -> bool:
         return self._next == len(self._lines)
@@ -93,7 +104,7 @@ class _Lines:
             return self.mapping(indent + 2, level + 1)
         if _BLOCK.fullmatch(text):
             return self._block(text, indent + 2)
-        return _inline(text, level)
+        return self._inline(text, level)
 
     def _sequence(self, indent: int, level: int) -> list[JSON]:
         _guard(level)
@@ -111,23 +122,28 @@ class _Lines:
         return found
 
     def _batch(self, start: str, column: int, level: int) -> list[JSON]:
-        """Objects, one a line, parsed in one go. A text that none of them holds stands between each two, so that no line can reach into the next."""
+        """Objects, one a line, parsed in one go. What the file does not hold stands between each two, so that none can reach into the next."""
         first = self._next
         while self._next < len(self._lines) and self._lines[self._next].startswith(start):
             self._next += 1
         lines = [line[column:] for line in self._lines[first : self._next]]
         for line in lines:
-            _guard_line(line, level)
-        joined = "\n".join(lines)
-        fence = "|"
-        while f'"{fence}"' in joined:
-            fence += "|"
+            if len(line) > _SHORT:
+                _guard_line(line, level)
+        fence = self._fence
         text = "[" + f', "{fence}", '.join(lines) + "]"
-        parsed = _parse(text)
+        parsed = self._parse(text)
         if len(parsed) != 2 * len(lines) - 1 or parsed[1::2].count(fence) != len(lines) - 1:
             raise _NotCanonicalError
         items: list[JSON] = parsed[::2]
         return items
+
+    def _inline(self, text: str, level: int) -> JSON:
+        if is_plain(text):
+            return text
+        _guard_line(text, level)
+        value: JSON = self._parse(text)
+        return value
 
     def _block(self, header: str, indent: int) -> str:
         first = self._next
@@ -151,13 +167,14 @@ def _refused(_: str) -> None:
     raise _NotCanonicalError
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refused).decode
+_parse = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refused).decode
 
 
-def _parse(text: str) -> Any:
-    if ("\\ud" in text or "\\uD" in text) and _SURROGATE.search(text):
+def _parse_warily(text: str) -> Any:
+    """For files with escapes: half a character is no text, and YAML reads the two halves of a pair as two."""
+    if _SURROGATE.search(text):
         raise _NotCanonicalError
-    return _decode(text)
+    return _parse(text)
 
 
 def _key(text: str) -> str:
@@ -167,17 +184,9 @@ def _key(text: str) -> str:
     return key
 
 
-def _inline(text: str, level: int) -> JSON:
-    if is_plain(text):
-        return text
-    _guard_line(text, level)
-    value: JSON = _parse(text)
-    return value
-
-
 def _guard_line(line: str, level: int) -> None:
     """Refuse a line that nests too deep; nearly all are too short for that."""
-    if len(line) < 2 * (MAX_NESTING - level) or line.count("{") + line.count("[") <= MAX_NESTING - level:
+    if line.count("{") + line.count("[") <= MAX_NESTING - level:
         return
     depth = level
     for found in _BRACKETS.findall(line):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import re
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.clock import iso, read_iso
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_USUAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d\d\d)Z", re.ASCII)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
 #: Where time begins for a recording that does not say when it was made: where the counting clock begins, too.
@@ -23,16 +21,17 @@ _START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 def offsets(timestamps: Iterable[str], start: str) -> list[int]:
     """Milliseconds since `start`, one a timestamp; a text that is no timestamp stands where the one before it stood."""
     begun = _started(start)
+    milliseconds = {ending: number for number, ending in enumerate(_endings())}
     seconds: dict[str, int] = {}
     found: list[int] = []
     for text in timestamps:
-        usual = _USUAL.fullmatch(text)
-        if usual is not None and usual[1] in seconds:
-            found.append(seconds[usual[1]] + int(usual[2]) - begun)
+        second, rest = seconds.get(text[:20]), milliseconds.get(text[20:])
+        if second is not None and rest is not None:
+            found.append(second + rest)
             continue
         moment = _milliseconds(text)
-        if moment is not None and usual is not None:
-            seconds[usual[1]] = moment - moment % 1000
+        if moment is not None and rest is not None:
+            seconds[text[:20]] = moment - begun - rest
         found.append(moment - begun if moment is not None else found[-1] if found else 0)
     return found
 

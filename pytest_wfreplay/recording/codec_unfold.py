@@ -12,7 +12,7 @@ from collections import deque
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.recording.codec_fold import agent_said_by, is_folded
+from pytest_wfreplay.recording.codec_fold import DELTAS, agent_said_by, is_folded
 from pytest_wfreplay.recording.codec_states import States, is_change
 from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.trace import Trace
@@ -61,12 +61,12 @@ class Unfolded:
         return Trace(made)
 
     def _add(self, index: int, item: JSON, states: States) -> None:
-        if not isinstance(item, dict) or not _ITEM_KEYS.issuperset(item) or not isinstance(item.get("name"), str):
+        if type(item) is not dict or not item.keys() <= _ITEM_KEYS or type(item.get("name")) is not str:
             raise self._place.at(index).wrong('a signal: {"name": text, "payload": any JSON, "source": object}', item)
         name = sys.intern(item["name"])  # type: ignore[arg-type]  # it is a text, see above
         payload = item.get("payload")
         source = self._source(index, item["source"]) if "source" in item else None
-        if is_folded(name, payload):
+        if name in DELTAS and is_folded(name, payload):
             chunks: list[JSON] = payload["content"]  # type: ignore[index,call-overload,assignment]  # folded, see above
             if not chunks:
                 raise self._place.at(index).at("payload").wrong("at least one chunk", payload)

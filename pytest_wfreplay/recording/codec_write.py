@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.recording.cassette import END, FORMAT, HEADER
-from pytest_wfreplay.recording.codec_spelling import block_header, block_lines, can_be_key, comment, json_line, name_line
+from pytest_wfreplay.recording.codec_spelling import block_header, block_lines, can_be_key, comment, json_line, json_lines, name_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,9 +39,9 @@ def _run(run: dict[str, JSON]) -> Iterator[str]:
         elif key == "steps" and isinstance(value, list):
             yield f"{lead}steps:"
             yield from (line for step in value for line in _step(step))
-        elif key == "signals" and isinstance(value, list):
+        elif key == "signals" and isinstance(value, list) and value:
             yield f"{lead}signals:"
-            yield from (f"  - {json_line(item)}" for item in value)
+            yield from (f"  - {line}" for line in json_lines(value))
         else:
             yield f"{lead}{key}: {json_line(value)}"
         lead = "  "

@@ -186,3 +186,10 @@ def test_it_reads_alike_without_libyaml(monkeypatch: pytest.MonkeyPatch) -> None
     assert decode(TEXT.replace("format: 1\n", "format: 1 # x\n"), path="c.yaml") == decode(TEXT, path="c.yaml")
     with pytest.raises(CassetteUnreadable, match="nested more than 200"):
         decode("[" * 30_000, path="c.yaml")
+
+
+def test_not_even_with_the_fence_in_disguise() -> None:
+    split = TEXT.replace('{"name": "a", "payload": {"n": 1}, "source": {"agent": "w", "parent": 1}}', '{"name": "a", "payload": [{}').replace(
+        '{"name": "text:delta", ', '{"name": "b"}]}, "\\u00a6", {"name": "c", '
+    )
+    assert read_canonical(split) is None
