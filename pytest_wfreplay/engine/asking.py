@@ -40,17 +40,17 @@ async def asked(part: str, name: str, function: Any, *args: object) -> Any:
         raise HandlerError(part, name, error) from error
 
 
-def reduced(reducer: Reaction, draft: Any, given: object) -> Any:
+def reduced(reducer: Reaction, draft: Any, given: object, before: Any) -> Any:
     """The state that a reducer leaves: the draft it was given; a typed state may be returned anew, for a frozen one has to be.
 
     Raises:
-        HandlerError: it seems to return a new dict, which would be lost.
+        HandlerError: it left the dict it was given as it was `before` and returned another, which would be lost.
     """
     if given is draft or type(given) is not type(draft):
         return draft
     if not isinstance(draft, dict):
         return given
-    if draft.keys() <= given.keys() and given and not any(given is item for item in draft.values()):  # type: ignore[attr-defined]  # it is a dict, too
+    if draft == before and not any(given is item for item in draft.values()):
         misled = TypeError("a reducer changes the state it is given; it returned another one, which would be lost")
         raise HandlerError("reducer", reducer.name, misled) from misled
     return draft

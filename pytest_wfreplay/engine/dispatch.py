@@ -124,7 +124,7 @@ class Dispatcher:
         draft = self.plan.state.draft()
         given = await asked(part, reaction.name, reaction.function, draft, signal)
         if part == "reducer":
-            draft = reduced(reaction, draft, given)
+            draft = reduced(reaction, draft, given, self.plan.state.view())
         try:
             changes = self.plan.state.commit(draft)
         except Exception as error:

@@ -106,7 +106,7 @@ class Plan:
 
 def _reactions(part: str, given: Given) -> tuple[Reaction, ...]:
     if given is not None and not isinstance(given, Mapping):
-        raise ConfigurationError(f"{part}s are a mapping from patterns to functions, not {type(given).__name__}.")
+        raise ConfigurationError(f"Give each {part} in a mapping from patterns to functions, not in a {type(given).__name__}.")
     listed = []
     for key, function in (given or {}).items():
         pattern = as_pattern(key)

@@ -125,10 +125,8 @@ class FrozenDict(dict[str, Any]):
 
     __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
 
-    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+    def __reduce_ex__(self, protocol: object) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
         return dict, (dict(self),)
-
-    __reduce_ex__ = __reduce__  # type: ignore[assignment]  # whatever the protocol
 
 
 class FrozenList(list[Any]):
@@ -136,10 +134,8 @@ class FrozenList(list[Any]):
 
     __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
-    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Any]]]:
+    def __reduce_ex__(self, protocol: object) -> tuple[type[list[Any]], tuple[list[Any]]]:
         return list, (list(self),)
-
-    __reduce_ex__ = __reduce__  # type: ignore[assignment]  # whatever the protocol
 
 
 def _frozen(value: Any) -> Any:
