@@ -6,6 +6,7 @@ else the first object, array or code fence that is one, else the first number, t
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _OPENING = re.compile(r"[{\[]|```[^\n`]*\n")
 _SCALAR = re.compile(r'(?<![\w.])(?=["\-\d]|true\b|false\b|null\b)')
 _LONGEST_SHOWN = 200
+
+#: A reply that is one long row of brackets must not keep the run busy for minutes.
+_MOST_TRIED = 1000
 
 
 def _refuse_constant(name: str) -> JSON:
@@ -73,12 +77,12 @@ def json_values(text: str) -> Iterator[tuple[JSON]]:
     """The JSON values in a text, the likeliest first; each in a tuple, for null is one too."""
     whole = text.strip()
     yield from _decoded(whole, 0, len(whole))
-    for opening in _OPENING.finditer(text):
+    for opening in itertools.islice(_OPENING.finditer(text), _MOST_TRIED):
         if opening[0].startswith("`"):
             yield from _fenced(text, opening.end())
         else:
             yield from _decoded(text, opening.start())
-    for word in _SCALAR.finditer(text):
+    for word in itertools.islice(_SCALAR.finditer(text), _MOST_TRIED):
         yield from _decoded(text, word.start())
 
 

@@ -196,7 +196,9 @@ def test_each_commit_says_what_it_changed_in_order_and_nothing_else(run: Run) ->
         del state["gone"]
         state["new"] = None
 
-    result = run(state={"a": 0, "b": 1, "same": 1, "gone": "x"}, reducers={"workflow:start": change}, handlers={"state:b:changed": lambda s, _: s.update(a=0)})
+    result = run(
+        state={"a": 0, "b": 1, "same": 1, "gone": "x"}, reducers={"workflow:start": change}, handlers={"state:b:changed": lambda s, _: s.update(a=0)}
+    )
     changes = [one.payload for one in result.signals.filter("state:**")]
     assert changes == [
         {"key": "a", "old_value": 0, "new_value": [1, {"x": []}]},
@@ -222,7 +224,9 @@ def test_each_commit_says_what_it_changed_in_order_and_nothing_else(run: Run) ->
     ],
 )
 def test_whatever_raises_ends_the_run_as_handler_error_and_its_draft_is_dropped(flow: Workflow, run: Run, part: str, options: dict[str, Any]) -> None:
-    agent = flow.agent(activate_on=["kick"], **{"prompt": "x", **{name: options.pop(name) for name in ("when", "prompt", "message") if name in options}})
+    agent = flow.agent(
+        activate_on=["kick"], **{"prompt": "x", **{name: options.pop(name) for name in ("when", "prompt", "message") if name in options}}
+    )
     with pytest.raises(HandlerError) as caught:
         run(agents={"a": agent}, state={"n": 0}, **{"handlers": KICK, **options})
     error = caught.value
@@ -353,7 +357,11 @@ def test_end_when_is_asked_once_at_the_start_and_after_every_commit(run: Run) ->
         asked.append(state["n"])
         return False
 
-    run(state={"n": 0}, end_when=end_when, reducers={"workflow:start": lambda s, _: s.update(n=1), "state:n:changed": lambda s, _: s.update(n=2) if s["n"] < 2 else None})
+    run(
+        state={"n": 0},
+        end_when=end_when,
+        reducers={"workflow:start": lambda s, _: s.update(n=1), "state:n:changed": lambda s, _: s.update(n=2) if s["n"] < 2 else None},
+    )
     assert asked == [0, 1, 2, 2]
 
 
@@ -401,7 +409,9 @@ def test_a_part_of_the_read_only_state_may_go_into_a_payload(run: Run) -> None:
 
 
 def test_a_heard_signal_may_be_said_again_with_a_place_of_its_own(run: Run) -> None:
-    result = run(handlers={"workflow:start": lambda _s, _g: create_signal("x"), "x": lambda _s, signal: None if signal.id != "sig_000002" else [signal]})
+    result = run(
+        handlers={"workflow:start": lambda _s, _g: create_signal("x"), "x": lambda _s, signal: None if signal.id != "sig_000002" else [signal]}
+    )
     assert result.signals.names == ["workflow:start", "x", "x", "workflow:end"]
     assert [one.id for one in result.signals.filter("x")] == ["sig_000002", "sig_000003"]
 
@@ -410,7 +420,11 @@ def test_a_run_that_fails_wakes_nobody_any_more(flow: Workflow, run: Run) -> Non
     agents = {"a": flow.agent(prompt="x", activate_on=["workflow:start"]), "nurse": flow.agent(prompt="x", activate_on=["agent:failed"])}
     heard: list[str] = []
     with pytest.raises(Exception, match="boom") as caught:
-        run(agents=agents, harness=ScriptedHarness({"a": [RuntimeError("boom")]}), processes={"agent:failed": lambda _s, signal: heard.append(signal.name)})
+        run(
+            agents=agents,
+            harness=ScriptedHarness({"a": [RuntimeError("boom")]}),
+            processes={"agent:failed": lambda _s, signal: heard.append(signal.name)},
+        )
     assert heard == ["agent:failed"]
     assert caught.value.result.signals.names[-3:] == ["agent:failed", "agent:skipped", "workflow:failed"]  # type: ignore[attr-defined]
 

@@ -72,7 +72,9 @@ def _failed(flow: Workflow, run: Run, speak: Callable[[], AsyncIterator[Signal]]
 
 
 @pytest.mark.parametrize(
-    ("speak", "said"), [(_before, []), (_during, ["harness:start", "text:delta"]), (_after, ["harness:start", "harness:end"])], ids=["before", "during", "after"]
+    ("speak", "said"),
+    [(_before, []), (_during, ["harness:start", "text:delta"]), (_after, ["harness:start", "harness:end"])],
+    ids=["before", "during", "after"],
 )
 def test_a_harness_that_raises(flow: Workflow, run: Run, speak: Any, said: list[str]) -> None:
     error = _failed(flow, run, speak, state={"n": 1})
@@ -302,6 +304,7 @@ def test_the_callers_state_is_never_touched_and_the_result_is_detached(flow: Wor
 
 def test_signals_cost_the_same_however_many_there_are(flow: Workflow, settle: Settle) -> None:
     """Counted, not timed: how often the state and the patterns are looked at does not grow with the trace."""
+
     async def many() -> AsyncIterator[Signal]:
         yield START
         delta = create_signal("text:delta", {"content": "x"})

@@ -101,9 +101,9 @@ def test_a_workflow_has_a_name(name: Any) -> None:
 def test_a_field_that_a_typed_state_lacks_is_refused() -> None:
     flow = create_workflow("support", state_type=Ticket)
     with pytest.raises(ConfigurationError, match="Agent 'a' updates 'txt', which the state does not have"):
-        flow.run_reactive(
-            agents={"a": flow.agent(prompt="x", activate_on="x", updates="txt")}, state={"text": ""}, harness=ScriptedHarness([])
-        ).send(None)
+        flow.run_reactive(agents={"a": flow.agent(prompt="x", activate_on="x", updates="txt")}, state={"text": ""}, harness=ScriptedHarness([])).send(
+            None
+        )
 
 
 def test_an_input_that_json_cannot_carry_names_its_place(run: Run) -> None:
