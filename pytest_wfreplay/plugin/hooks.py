@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
     from pytest_wfreplay.plugin.facade import Wfreplay
     from pytest_wfreplay.plugin.settings import Settings
+    from pytest_wfreplay.plugin.tally import Tally
 
 MARKER = (
     'wfreplay(cassette=None, mode=None, match="strict", ignore=(), max_age=None, redact=()): '
     "record the workflow runs and steps of this test into a cassette, or replay them from it."
 )
 
-_settings = pytest.StashKey["Settings"]()
+_settings: pytest.StashKey[Settings] = pytest.StashKey()
+_collected: pytest.StashKey[Collected] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,19 +65,34 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_wfreplay.plugin.settings import session_settings
 
     config.stash[_settings] = session_settings(config)
+    config.stash[_collected] = Collected()
+    config.pluginmanager.register(config.stash[_collected], "wfreplay-collected")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Hand the tests that are ours to the hooks that run them."""
+class Collected:
+    """Whether everything was collected: a module that was skipped or broken takes its tests, and their cassettes, along."""
+
+    is_whole = True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Some file, class or folder was collected, or was not."""
+        if report.outcome != "passed":
+            self.is_whole = False
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    """When everybody has had a hand in the collection, hand the tests that are ours to the hooks that run them."""
+    found = len(items)
+    yield
     ours = [item for item in items if item.get_closest_marker("wfreplay") is not None or "wfreplay" in getattr(item, "fixturenames", ())]
     if not ours or config.option.collectonly:
         return
     from pytest_wfreplay.plugin.takes import Takes
-    from pytest_wfreplay.plugin.tally import is_whole_session, tally_of
+    from pytest_wfreplay.plugin.tally import tally_of
 
     tally = tally_of(config)
-    tally.is_complete = is_whole_session(config)
+    tally.is_complete = tally.is_complete and config.stash[_collected].is_whole and len(items) >= found
     config.pluginmanager.register(Takes(config.stash[_settings], tally, ours), "wfreplay-takes")
 
 
@@ -89,38 +106,46 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In a worker of pytest-xdist: send home what was counted. A session that was stopped has not run every test."""
-    if "pytest_wfreplay.plugin.tally" not in sys.modules:
+    """A session that was stopped has not run every test. In a worker of pytest-xdist: send home what was counted."""
+    tally = _tally(session.config)
+    if tally is None:
         return
-    from pytest_wfreplay.plugin.tally import tally_of
-
-    tally = tally_of(session.config)
-    tally.is_complete = tally.is_complete and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldstop and not session.shouldfail
+    has_ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldstop and not session.shouldfail
+    tally.is_complete = tally.is_complete and has_ended
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["wfreplay"] = tally.send()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: object) -> None:
-    """Add what a worker of pytest-xdist sent home."""
+def pytest_testnodedown(node: object, error: object) -> None:
+    """Add what a worker of pytest-xdist sent home; of one that crashed nobody knows what it has done."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]  # xdist's WorkerController
     sent = getattr(node, "workeroutput", {}).get("wfreplay")
     if sent is not None:
         from pytest_wfreplay.plugin.tally import tally_of
 
-        tally_of(node.config).add(sent)  # type: ignore[attr-defined]  # xdist's WorkerController
+        tally_of(config).add(sent)
+    if error:
+        config.stash[_collected].is_whole = False
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line for the whole session, if it had a test of ours."""
-    if "pytest_wfreplay.plugin.tally" not in sys.modules:
+    tally = _tally(config)
+    if tally is None:
         return
     from pytest_wfreplay.plugin.summary import summary
-    from pytest_wfreplay.plugin.tally import TALLY
 
-    if TALLY in config.stash:
-        for line in summary(config.stash[TALLY], config.rootpath):
-            terminalreporter.write_line(line)
+    tally.is_complete = tally.is_complete and config.stash[_collected].is_whole
+    for line in summary(tally, config.rootpath):
+        terminalreporter.write_line(line)
+
+
+def _tally(config: pytest.Config) -> Tally | None:
+    """What was counted, if there was a test of ours; what counts is not even imported before."""
+    module = sys.modules.get("pytest_wfreplay.plugin.tally")
+    return None if module is None else config.stash.get(module.TALLY, None)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the session was asked for, and who may narrow it. Precedence is decided here and nowhere else:
+"""What the session was asked for, and who may narrow it. Precedence is decided here and nowhere else.
 
 1. command line, else `WFREPLAY_MODE`, else ini `wfreplay_mode`, else `none`;
 2. the config fixture and the marker may narrow that; a wider wish of theirs has no effect;
@@ -38,18 +38,18 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def redactor(self) -> Redactor:
-        """Takes out what must not reach a cassette: the built-in shapes, what the environment keeps secret, what the ini says."""
+        """Takes out what must not reach a cassette: the built-in shapes, what the environment keeps secret, what the ini says.
+
+        Raises:
+            ConfigurationError: the ini has something that is not a regular expression.
+        """
         from pytest_wfreplay.redact import Redactor, Rule, known_secrets
 
         return Redactor(known=known_secrets(self.environ), rules=tuple(Rule(pattern) for pattern in self.redact))
 
-    def narrowed(self, *wishes: object) -> Mode:
+    def narrowed(self, wish: str | None) -> Mode:
         """The session's mode, narrowed by what a fixture and a marker wish for; None is no wish."""
-        mode = self.mode
-        for wish in wishes:
-            if wish is not None:
-                mode = narrower(mode, mode_named(str(wish)))
-        return mode
+        return self.mode if wish is None else narrower(self.mode, mode_named(wish))
 
 
 def session_settings(config: pytest.Config) -> Settings:
@@ -69,7 +69,7 @@ def session_settings(config: pytest.Config) -> Settings:
             environ=dict(os.environ),
         )
     except ConfigurationError as error:
-        raise pytest.UsageError(f"{error} {error.hint}") from None
+        raise pytest.UsageError(f"{error} {error.hint}".rstrip()) from None
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:
@@ -80,13 +80,13 @@ def is_ci(environ: Mapping[str, str]) -> bool:
 def _mode(config: pytest.Config, environ: Mapping[str, str]) -> Mode:
     is_locked = is_ci(environ) and not config.getoption("wfreplay_allow_ci")
     asked, where = _asked(config, environ)
+    default = _named(str(config.getini("wfreplay_mode")).strip() or NONE.name, "ini wfreplay_mode")
     if asked:
         mode = _named(asked, where)
         if is_locked and mode != NONE:
             raise pytest.UsageError(f"{where} asks for mode {mode.name!r}, and CI is set: CI replays. Pass --wfreplay-allow-ci if you mean it.")
         return mode
-    mode = _named(str(config.getini("wfreplay_mode")) or NONE.name, "ini wfreplay_mode")
-    return NONE if is_locked else mode
+    return NONE if is_locked else default
 
 
 def _asked(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -94,12 +94,12 @@ def _asked(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, str]
     named = config.getoption("wfreplay")
     records = config.getoption("wfreplay_record", default=False)
     if records and named not in (None, "rewrite"):
-        raise pytest.UsageError(f"--record and --wfreplay={named} contradict each other.")
+        raise pytest.UsageError(f"--record means --wfreplay=rewrite, and --wfreplay={named} contradicts it: give one of them.")
     if named is not None:
         return named, "--wfreplay"
     if records:
         return "rewrite", "--record"
-    return environ.get("WFREPLAY_MODE", ""), "WFREPLAY_MODE"
+    return environ.get("WFREPLAY_MODE", "").strip(), "WFREPLAY_MODE"
 
 
 def _named(name: str, where: str) -> Mode:
@@ -113,5 +113,5 @@ def _count(text: str) -> int | None:
     if not text:
         return None
     if not text.isdigit() or not int(text):
-        raise ConfigurationError(f"wfreplay_max_bytes is a number of bytes, not {text!r}.")
+        raise ConfigurationError(f"ini wfreplay_max_bytes is a number of bytes, not {text!r}.")
     return int(text)

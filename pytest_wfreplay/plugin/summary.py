@@ -17,7 +17,7 @@ NAMED = 10
 
 def summary(tally: Tally, root: Path) -> Iterator[str]:
     """The lines that end a session."""
-    did = tally.did
+    did = tally.counts
     counts = f"wfreplay: {did['replayed']} replayed, {did['recorded']} recorded, {did['diverged']} diverged"
     if not tally.is_complete:
         yield f"{counts}, unused cassettes not looked for in a partial run"

@@ -8,24 +8,25 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_wfreplay.clock import SystemClock, read_iso
 from pytest_wfreplay.deck import Deck, Treatment
-from pytest_wfreplay.errors import CassetteError, CassetteMissing, DivergenceError, WfreplayError
+from pytest_wfreplay.errors import CassetteError, CassetteMissing, ConfigurationError, WfreplayError
 from pytest_wfreplay.plugin.facade import Wfreplay
+from pytest_wfreplay.plugin.refused import refusing
+from pytest_wfreplay.plugin.rivals import file_name
+from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
 from pytest_wfreplay.plugin.threads import carrying_context
+from pytest_wfreplay.plugin.traceback import divergence_in
 from pytest_wfreplay.recording.cassette import MAX_BYTES
 from pytest_wfreplay.recording.divergence import error_of
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import Matching
-from pytest_wfreplay.redact import Redactor, Rule
-from pytest_wfreplay.steps.scope import Scope, current, entered
+from pytest_wfreplay.steps.scope import Scope, entered
 from pytest_wfreplay.stores.cassette_file import CassetteFile
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_wfreplay.plugin.wishes import Wishes
     from pytest_wfreplay.recording.cassette import Cassette
     from pytest_wfreplay.recording.modes import Mode
+    from pytest_wfreplay.redact import Redactor
     from pytest_wfreplay.stores.files_partial import PartialFile
 
 __tracebackhide__ = True
@@ -47,39 +49,49 @@ REPLAYED, RECORDED, DIVERGED, LIVE = "replayed", "recorded", "diverged", "live"
 class Take:
     """What the fixture, the hooks and the facade share while one test runs."""
 
-    def __init__(self, item: pytest.Item, settings: Settings, wishes: Wishes) -> None:
+    def __init__(self, item: pytest.Item, settings: Settings, wishes: Wishes, redactor: Redactor) -> None:
         self.item = item
         self.settings = settings
         self.wishes = wishes
+        self.redactor = redactor
         self.facade = Wfreplay(self)
         self.mode: Mode = settings.mode
         self.path: Path = settings.cassette_dir
         self.deck: Deck | None = None
         self.did: str | None = None
-        self.redactor: Redactor = Redactor()
+        #: Whether a subtest failed: it does not raise.
+        self.has_failed_part = False
         self._problem: WfreplayError | None = None
         self._matching = Matching()
         self._partial: PartialFile | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the fixture has found out which cassette this is."""
+        return self.deck is not None
 
     @property
     def command(self) -> str:
         """What records this test again."""
         return f'pytest --record "{self.item.nodeid}"'
 
+    @property
+    def shown(self) -> str:
+        """The cassette as people are shown it."""
+        return str(self.path.relative_to(self.settings.root)) if self.path.is_relative_to(self.settings.root) else str(self.path)
+
     @contextlib.contextmanager
     def prepared(self, request: pytest.FixtureRequest) -> Iterator[None]:
         """The life of the take: from its fixture on, the test's fixtures and the test find themselves in its scope."""
-        wishes = self.wishes.over(request.getfixturevalue("wfreplay_config"))
-        self.wishes = wishes
+        wishes = self.wishes = self.wishes.over(request.getfixturevalue("wfreplay_config"))
         folder = self.settings.root / request.getfixturevalue("wfreplay_cassette_dir")
-        name = wishes.cassette if wishes.cassette is not None else request.getfixturevalue("wfreplay_cassette_name")
-        self.path = folder / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+        name = wishes.cassette if wishes.cassette is not None else str(request.getfixturevalue("wfreplay_cassette_name"))
+        self.path = folder / file_name(name)
         self.mode = self.settings.narrowed(wishes.mode)
-        self.redactor = self.settings.redactor()
         for rule in wishes.redact:
             self.redactor = self.redactor.with_rule(rule)
-        self._matching = Matching(wishes.match, Ignoring(wishes.ignore), self.clean)
-        self._open()
+        self._matching = Matching(wishes.match or "strict", Ignoring(wishes.ignore), self.clean)
+        self.deck = self._opened()
         with entered(self._scope()), carrying_context():
             yield
 
@@ -94,14 +106,23 @@ class Take:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Around the call of the test: settle what became of the take."""
+        if not self.is_open:
+            raise ConfigurationError(f"{self.item.nodeid} is marked with wfreplay and takes no fixtures.", hint="Mark test functions and methods.")
         if self._problem is not None:
             raise self._problem
-        with self._wrapped():
-            try:
+        try:
+            with in_scope(self.item, self._scope()):
                 yield
-            except (Exception, pytest.fail.Exception) as error:
-                self._settle_failure(error)
-                raise
+                raised_quietly(self.item)
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            self._close()
+            raise
+        except BaseException as error:
+            self._settle_failure(error)
+            raise
+        if self.has_failed_part:
+            self._settle_failure(None)
+        else:
             self._settle()
 
     @property
@@ -110,27 +131,27 @@ class Take:
         limit = self.settings.max_bytes or MAX_BYTES
         return CassetteFile(self.path, command=self.command, max_bytes=limit)
 
-    def _open(self) -> None:
+    def _opened(self) -> Deck:
         """Read the cassette as the mode wants it; what is wrong with it is raised when the test is called."""
-        act = self.mode.act(is_there=self.file.exists())
-        cassette: Cassette | None = None
+        file = self.file
+        act = self.mode.act(is_there=file.exists())
         try:
             if act == "refuse":
-                raise self._missing()
-            if act == "replay":
-                cassette = self.file.read()
-                self._check_age(cassette)
+                raise CassetteMissing(self.shown, "there is no cassette for this test", hint=f"Record it: {self.command}")
             if act == "record":
-                self._partial = self.file.partial()
+                self._partial = file.partial()
+            cassette = file.read() if act == "replay" else None
+            if cassette is not None:
+                self._check_age(cassette)
         except WfreplayError as problem:
             self._problem = problem
-            act, cassette = "replay", None
-        self.deck = Deck("replay" if act == "refuse" else act, self._treatment(), cassette)
+            return Deck("replay", self._treatment())
+        return Deck(act, self._treatment(), cassette)
 
     def _treatment(self) -> Treatment:
         return Treatment(
             matching=self._matching,
-            shown=self._shown(),
+            shown=self.shown,
             test=self.item.nodeid,
             commands=(f"record again: {self.command}",),
             root=str(self.settings.root),
@@ -138,13 +159,9 @@ class Take:
         )
 
     def _scope(self) -> Scope | None:
+        if self._problem is not None:
+            return refusing(self._problem)
         return self.deck.scope if self.deck is not None else None
-
-    def _shown(self) -> str:
-        return str(self.path.relative_to(self.settings.root)) if self.path.is_relative_to(self.settings.root) else str(self.path)
-
-    def _missing(self) -> CassetteMissing:
-        return CassetteMissing(self._shown(), "there is no cassette for this test", hint=f"Record it: {self.command}")
 
     def _check_age(self, cassette: Cassette) -> None:
         limit = self.wishes.max_age
@@ -152,41 +169,33 @@ class Take:
             if recording.metadata.created_at:
                 age = (SystemClock().now() - read_iso(recording.metadata.created_at)).total_seconds()
                 if limit is not None and age > limit:
-                    raise CassetteError(self._shown(), f"recorded {age:.0f} s ago; max_age is {limit:g} s", hint=f"Record it again: {self.command}")
+                    raise CassetteError(self.shown, f"recorded {age:.0f} s ago; max_age is {limit:g} s", hint=f"Record it again: {self.command}")
 
-    @contextlib.contextmanager
-    def _wrapped(self) -> Iterator[None]:
-        """Give an async test the scope inside its own coroutine: some runners start it in a context of their own."""
-        function = getattr(self.item, "obj", None)
-        if not inspect.iscoroutinefunction(function) or not isinstance(self.item, pytest.Function):
-            yield
-            return
-
-        @functools.wraps(function)
-        async def in_scope(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            token = current.set(self._scope())
-            try:
-                return await function(*args, **kwargs)
-            finally:
-                current.reset(token)
-
-        self.item.obj = in_scope
-        try:
-            yield
-        finally:
-            self.item.obj = function
-
-    def _settle_failure(self, error: BaseException) -> None:
+    def _settle_failure(self, error: BaseException | None) -> None:
         """The test failed: keep what was recorded beside the cassette, and let a divergence that was swallowed speak."""
         swallowed = list(self._deck().divergences)
         deck = self._close()
         if deck.act == "record" and deck.has_run:
-            self.file.write_failed(deck.cassette())
-        if swallowed:
-            self.did = DIVERGED
-        if swallowed and not isinstance(error, DivergenceError):
+            self._keep_beside(deck, error)
+        if not swallowed:
+            return
+        self.did = DIVERGED
+        found = divergence_in(error) if error is not None else None
+        if found is None:
             raise error_of(swallowed) from error
+        if found is not error:
+            raise found from None
+
+    def _keep_beside(self, deck: Deck, error: BaseException | None) -> None:
+        """Keep the recording of a failed test where replay ignores it; of a skipped one there is nothing to keep."""
+        try:
+            if error is None or not is_skip(error):
+                self.file.write_failed(deck.cassette())
+            self.file.partial()
+        except WfreplayError as problem:
+            if error is None:
+                raise
+            error.add_note(f"Its recording could not be kept: {problem}")
 
     def _settle(self) -> None:
         """The test passed: it must have run something, and what it ran must be what was recorded; else it is written."""
@@ -211,4 +220,3 @@ class Take:
     def _deck(self) -> Deck:
         assert self.deck is not None, "the fixture opens the deck before the test is called"  # noqa: S101 - a law of pytest's order
         return self.deck
-

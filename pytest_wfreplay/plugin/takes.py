@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_wfreplay.errors import ConfigurationError, WfreplayError
+from pytest_wfreplay.plugin.rivals import Rivals, planned_path
 from pytest_wfreplay.plugin.take import Take
-from pytest_wfreplay.plugin.traceback import Words, tidy
-from pytest_wfreplay.plugin.wishes import Wishes, marker_wishes
-from pytest_wfreplay.recording.names import cassette_path
+from pytest_wfreplay.plugin.traceback import tidy, words
+from pytest_wfreplay.plugin.wishes import marker_wishes
 from pytest_wfreplay.steps.scope import entered
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.plugin.tally import Tally
@@ -30,17 +31,25 @@ def take_of(item: pytest.Item) -> Take | None:
 
 
 class Takes:
-    """The tests of ours, and what each wished for."""
+    """The tests of ours, what each wished for, and which cassette it will use where that is known."""
 
     def __init__(self, settings: Settings, tally: Tally, items: list[pytest.Item]) -> None:
         self._settings = settings
         self._tally = tally
+        try:
+            self._redactor = settings.redactor()
+        except ConfigurationError as error:
+            raise pytest.UsageError(f"ini wfreplay_redact: {error} {error.hint}".rstrip()) from None
         self._wishes = {item: marker_wishes(item) for item in items}
-        self._claims = _claims(settings, self._wishes)
+        self._planned: dict[pytest.Item, Path | None] = {item: planned_path(item, self._wishes[item], settings) for item in items}
+        self._rivals = Rivals()
+        self._running: Take | None = None
         self._tally.folders.add(str(settings.cassette_dir))
-        for item in items:
-            self._tally.claim(settings.cassette_dir / cassette_path(item.nodeid, testpaths=settings.testpaths))
-        for item in items:
+        for item, path in self._planned.items():
+            if path is not None:
+                self._tally.claim(path)
+                if self._wishes[item].cassette is None:
+                    self._rivals.claim(item.nodeid, path)
             names = getattr(item, "fixturenames", [])
             if "wfreplay" in names:
                 names.remove("wfreplay")
@@ -51,7 +60,7 @@ class Takes:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """Give a test of ours its take; the fixture opens it."""
         if item in self._wishes:
-            item.stash[_take] = Take(item, self._settings, self._wishes[item])
+            item.stash[_take] = Take(item, self._settings, self._wishes[item], self._redactor)
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -68,36 +77,47 @@ class Takes:
         take = take_of(item)
         if take is None:
             return (yield)
-        rivals = self._claims.get(item, ())
-        if rivals:
-            raise ConfigurationError(f"{' and '.join(rivals)} claim one cassette.", hint='Say so with @pytest.mark.wfreplay(cassette="shared").')
-        with take.running():
-            return (yield)
+        if take.wishes.cassette is None:
+            self._rivals.claim(item.nodeid, take.path)
+            rivals = self._rivals.of(take.path)
+            if rivals:
+                message = f"{' and '.join(rivals)} claim one cassette, {take.shown}."
+                raise ConfigurationError(message, hint='Rename one, or share it on purpose: @pytest.mark.wfreplay(cassette="shared").')
+        self._running = take
+        try:
+            with take.running():
+                return (yield)
+        finally:
+            self._running = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """While a test runs, what is reported of it are its subtests; one that failed raises nothing."""
+        if self._running is not None and report.failed and report.nodeid == self._running.item.nodeid:
+            self._running.has_failed_part = True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show what we raise without our machinery, and count what became of the take."""
+        """Show failures without our machinery, and count what became of the take."""
         take = take_of(item)
         if take is None:
             return (yield)
-        has_words_only = not item.config.option.fulltrace and tidy(call)
+        error = call.excinfo.value if call.excinfo is not None else None
+        has_words_only = False
+        if error is not None and not item.config.option.fulltrace:
+            has_words_only = not tidy(error) and isinstance(error, WfreplayError)
+            # pytest's own traceback was taken before.
+            call.excinfo = pytest.ExceptionInfo.from_exception(error)
         report = yield
-        if has_words_only and report.failed and call.excinfo is not None and isinstance(call.excinfo.value, WfreplayError):
-            report.longrepr = Words(call.excinfo.value)  # type: ignore[assignment]  # it has the shape that pytest asks for
-        if call.when == "call":
-            self._tally.did[take.did or "failed"] += 1
-        self._tally.claim(take.path)
+        if error is not None and has_words_only and report.failed:
+            report.longrepr = words(error, item)
+        self._count(take, call.when)
         return report
 
-    def pytest_deselected(self) -> None:
-        """Some tests are left out, so nothing is known to be unused."""
-        self._tally.is_complete = False
-
-
-def _claims(settings: Settings, wishes: dict[pytest.Item, Wishes]) -> dict[pytest.Item, tuple[str, ...]]:
-    """For each test whose cassette another one claims, all that do. A cassette that is named in the marker is shared on purpose."""
-    paths: dict[str, list[pytest.Item]] = {}
-    for item, wish in wishes.items():
-        if wish.cassette is None:
-            paths.setdefault(str(cassette_path(item.nodeid, testpaths=settings.testpaths)).casefold(), []).append(item)
-    return {item: tuple(one.nodeid for one in items) for items in paths.values() if len(items) > 1 for item in items}
+    def _count(self, take: Take, when: str) -> None:
+        if when == "call":
+            self._tally.did[take.item.nodeid] = take.did or "failed"
+        if take.is_open:
+            self._tally.claim(take.path)
+        elif self._planned[take.item] is None:
+            # It was skipped before anybody could say which cassette it would have used.
+            self._tally.is_complete = False

@@ -12,16 +12,27 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Options that leave tests out.
+_NARROWING = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
+#: Settings that decide which tests there are: given on the command line, other tests are found than usually.
+_FINDING = ("testpaths", "python_files", "python_classes", "python_functions", "norecursedirs", "collect_imported_tests")
+
 
 @dataclass(slots=True)
 class Tally:
-    """`did` counts what became of tests; `used` are the cassettes that a test claimed, as text; `folders` is where cassettes lie."""
+    """`used` are the cassettes that a test claimed, as text; `folders` is where cassettes lie."""
 
-    did: Counter[str] = field(default_factory=Counter)
+    #: What became of each test that was run, the last time if it was run again.
+    did: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
-    #: Whether every test that there is was run, so that a cassette nobody used is one that nobody uses.
+    #: Whether every test that there is was collected and run, so that a cassette nobody claimed is one that nobody uses.
     is_complete: bool = True
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many tests did what."""
+        return Counter(self.did.values())
 
     def claim(self, path: Path) -> None:
         """A test of ours uses (or, had it not been skipped, would have used) this cassette."""
@@ -32,24 +43,30 @@ class Tally:
         self.did.update(sent["did"])
         self.used.update(sent["used"])
         self.folders.update(sent["folders"])
-        # A crashed worker sends nothing, and nobody knows what it would have used.
-        self.is_complete = False
+        self.is_complete = self.is_complete and sent["is_complete"]
 
     def send(self) -> dict[str, Any]:
         """What a worker sends: numbers and texts."""
-        return {"did": dict(self.did), "used": sorted(self.used), "folders": sorted(self.folders)}
+        return {"did": self.did, "used": sorted(self.used), "folders": sorted(self.folders), "is_complete": self.is_complete}
 
 
 TALLY = pytest.StashKey[Tally]()
 
 
 def tally_of(config: pytest.Config) -> Tally:
-    """The tally of a session."""
-    return config.stash.setdefault(TALLY, Tally())
+    """The tally of a session; a new one knows what the command line leaves out."""
+    if TALLY not in config.stash:
+        config.stash[TALLY] = Tally(is_complete=is_whole_session(config))
+    return config.stash[TALLY]
 
 
 def is_whole_session(config: pytest.Config) -> bool:
-    """Whether nothing on the command line leaves tests out."""
+    """Whether nothing on the command line leaves tests out. A worker of pytest-xdist was told what to run; its controller judges."""
+    if hasattr(config, "workerinput"):
+        return True
     option = config.option
-    narrowed = any(getattr(option, name, None) for name in ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "failedfirst", "stepwise"))
-    return not narrowed and config.args_source is not pytest.Config.ArgsSource.ARGS and config.invocation_params.dir == config.rootpath
+    if any(getattr(option, name, None) for name in _NARROWING):
+        return False
+    if any(setting.partition("=")[0].strip() in _FINDING for setting in option.override_ini or ()):
+        return False
+    return config.args_source is not pytest.Config.ArgsSource.ARGS and config.invocation_params.dir == config.rootpath

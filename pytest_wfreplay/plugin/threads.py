@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 
+from pytest_wfreplay.steps.scope import entered
+
 
 @contextmanager
 def carrying_context() -> Iterator[None]:
     """While this lasts, threads and thread pools take the context of their caller along."""
-    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+    start: Any = threading.Thread.start
+    submit: Any = ThreadPoolExecutor.submit
 
     @functools.wraps(start)
     def start_in_context(thread: threading.Thread) -> None:
@@ -27,10 +30,14 @@ def carrying_context() -> Iterator[None]:
 
     @functools.wraps(submit)
     def submit_in_context(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return submit(pool, copy_context().run, function, *args, **kwargs)
+        context = copy_context()
+        # A pool's threads outlive the test: what they are given brings its scope along, they themselves have none.
+        with entered(None):
+            future: Future[Any] = submit(pool, context.run, function, *args, **kwargs)
+        return future
 
-    threading.Thread.start = start_in_context  # type: ignore[method-assign]  # put back below
-    ThreadPoolExecutor.submit = submit_in_context  # type: ignore[method-assign]  # put back below
+    threading.Thread.start = start_in_context  # type: ignore[assignment, method-assign]  # put back below
+    ThreadPoolExecutor.submit = submit_in_context  # type: ignore[assignment, method-assign]  # put back below
     try:
         yield
     finally:

@@ -1,64 +1,82 @@
-"""What people see of a failure that we raise: their own frames and our message, not our machinery."""
+"""What people see of a failure in a test of ours: their own frames and what is to be said, not our machinery."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import pytest
+from _pytest._code.code import ReprEntry, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
-from pytest_wfreplay.errors import WfreplayError
+from pytest_wfreplay.errors import DivergenceError, WfreplayError
 
-_OURS = str(Path(__file__).parent.parent)
-_MACHINERY = frozenset({"asyncio", "contextlib.py", "concurrent", "pluggy", "_pytest", "pytest_asyncio", "anyio", "threading.py", "functools.py"})
+if TYPE_CHECKING:
+    import pytest
 
-
-def tidy(call: pytest.CallInfo[None]) -> bool:
-    """Leave only the user's frames in a failure of ours; whether there was none."""
-    excinfo = call.excinfo
-    if excinfo is None or not isinstance(excinfo.value, WfreplayError):
-        return False
-    users = [entry for entry in walk(excinfo.value.__traceback__) if _is_users(entry)]
-    pruned: TracebackType | None = None
-    for entry in reversed(users):
-        pruned = TracebackType(pruned, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    if pruned is not None:
-        # A filter on pytest's own Traceback does not last: it cuts again from the raw one.
-        call.excinfo = pytest.ExceptionInfo.from_exception(excinfo.value.with_traceback(pruned))
-    return pruned is None
+_PACKAGE = __name__.partition(".")[0]
+#: Whose frames stand between a test and what it calls.
+_MACHINERY = frozenset({"asyncio", "concurrent", "threading", "contextlib", "functools", "pluggy", "_pytest", "pytest_asyncio", "anyio", "unittest"})
 
 
-def walk(entry: TracebackType | None) -> Iterator[TracebackType]:
+def tidy(error: BaseException) -> bool:
+    """Leave only the user's frames in a failure and in what led to it; whether there is any in the failure itself."""
+    for one in _chain(error):
+        everything = list(_walk(one.__traceback__))
+        kept = [entry for entry in everything if _is_users(entry)]
+        if kept or isinstance(one, WfreplayError):
+            one.__traceback__ = _linked(kept or everything[-1:])
+            if one is error and not kept:
+                return False
+    return True
+
+
+def divergence_in(error: BaseException) -> DivergenceError | None:
+    """The divergence that an error is, that it carries as a group, or that it was raised from."""
+    for one in _chain(error):
+        if isinstance(one, DivergenceError):
+            return one
+    return None
+
+
+def words(error: BaseException, item: pytest.Item) -> ReprExceptionInfo:
+    """A failure told in words alone, in pytest's own shape: so pytest-xdist can send it, and the short summary and JUnit have its first line."""
+    path, line, _ = item.location
+    name = type(error).__name__
+    lines = [line for part in (f"{name}: {error}", *getattr(error, "__notes__", ())) for line in part.splitlines()]
+    entry = ReprEntry([f"E   {line}" for line in lines], None, None, None, "long")
+    crash = ReprFileLocation(path, (line or 0) + 1, f"{name}: {error}")
+    return ReprExceptionInfo(reprtraceback=ReprTraceback([entry], None, "long"), reprcrash=crash)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it groups, and what it came from."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [one.__cause__, None if one.__suppress_context__ else one.__context__]
+
+
+def _walk(entry: TracebackType | None) -> Iterator[TracebackType]:
     """A traceback's entries, the outermost first."""
     while entry is not None:
         yield entry
         entry = entry.tb_next
 
 
-class Words:
-    """A failure told in words alone, in the shape in which pytest asks for its representations."""
-
-    def __init__(self, error: WfreplayError) -> None:
-        self._lines = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
-        self.reprcrash = _Crash(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines)
-
-    def toterminal(self, tw: object) -> None:
-        """Write it as pytest writes the last lines of a failure."""
-        for line in str(self).splitlines():
-            tw.line(f"E   {line}", red=True, bold=True)  # type: ignore[attr-defined]  # pytest's TerminalWriter
-
-
-class _Crash:
-    """The one line of the short summary."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
+def _linked(entries: list[TracebackType]) -> TracebackType | None:
+    linked: TracebackType | None = None
+    for entry in reversed(entries):
+        linked = TracebackType(linked, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return linked
 
 
 def _is_users(entry: TracebackType) -> bool:
-    path = entry.tb_frame.f_code.co_filename
-    return not path.startswith((_OURS, "<")) and not _MACHINERY.intersection(Path(path).parts)
+    frame = entry.tb_frame
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package != _PACKAGE and package not in _MACHINERY and not frame.f_code.co_filename.startswith("<frozen")

@@ -102,7 +102,8 @@ class CassetteFile:
 
     def partial(self) -> PartialFile:
         """A writer of what is heard from now on; what an earlier crash left there is dropped with its first line."""
-        self.partial_path.unlink(missing_ok=True)
+        with self._told(self.partial_path):
+            self.partial_path.unlink(missing_ok=True)
         return PartialFile(self.partial_path)
 
     def delete(self) -> None:

@@ -1,0 +1,57 @@
+"""Which cassette a test will use, as far as it is known before the test runs, and which tests claim one file.
+
+A cassette that is named, in the marker or by the config fixture, is shared on purpose; any other belongs to one test alone. Letter case does
+not count, because on some file systems it does not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.recording.names import cassette_path
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_wfreplay.plugin.settings import Settings
+    from pytest_wfreplay.plugin.wishes import Wishes
+
+_FIXTURES = ("wfreplay_config", "wfreplay_cassette_dir", "wfreplay_cassette_name")
+
+
+def planned_path(item: pytest.Item, wishes: Wishes, settings: Settings) -> Path | None:
+    """The cassette of a test, or None where fixtures of the project decide it when the test runs."""
+    if any(_is_overridden(item, fixture) for fixture in _FIXTURES):
+        return None
+    name = wishes.cassette if wishes.cassette is not None else str(cassette_path(item.nodeid, testpaths=settings.testpaths))
+    return settings.cassette_dir / file_name(name)
+
+
+def file_name(name: str) -> str:
+    """The name of a cassette as a file's."""
+    return name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+
+
+class Rivals:
+    """Who claims which cassette: those who say so beforehand, and those who come to it."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, list[str]] = {}
+
+    def claim(self, nodeid: str, path: Path) -> None:
+        """A test claims a cassette for itself."""
+        tests = self._claims.setdefault(str(path).casefold(), [])
+        if nodeid not in tests:
+            tests.append(nodeid)
+
+    def of(self, path: Path) -> list[str]:
+        """The tests that claim a cassette, when they are more than one."""
+        tests = self._claims.get(str(path).casefold(), [])
+        return tests if len(tests) > 1 else []
+
+
+def _is_overridden(item: pytest.Item, fixture: str) -> bool:
+    """Whether a test finds another fixture of that name than ours."""
+    found = item.session._fixturemanager.getfixturedefs(fixture, item)  # noqa: SLF001 - pytest has no public way to ask
+    return found is not None and len(found) > 1

@@ -1,0 +1,57 @@
+"""What differs between those who run tests: functions, coroutine functions, `unittest` methods."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import unittest
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_wfreplay.steps.scope import current
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.steps.scope import Scope
+
+__tracebackhide__ = True
+
+
+@contextlib.contextmanager
+def in_scope(item: pytest.Item, scope: Scope | None) -> Iterator[None]:
+    """Give an async test the scope inside its own coroutine: some runners start it in a context of their own."""
+    function = getattr(item, "obj", None)
+    if not inspect.iscoroutinefunction(function) or not isinstance(item, pytest.Function):
+        yield
+        return
+
+    @functools.wraps(function)
+    async def scoped(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        token = current.set(scope)
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            current.reset(token)
+
+    item.obj = scoped
+    try:
+        yield
+    finally:
+        item.obj = function
+
+
+def raised_quietly(item: pytest.Item) -> None:
+    """Raise what a `unittest` method raised: pytest keeps it aside until it reports, and we want to know before."""
+    kept: list[pytest.ExceptionInfo[BaseException]] | None = item.__dict__.get("_excinfo")
+    if kept:
+        raise kept.pop(0).value
+
+
+def is_skip(error: BaseException) -> bool:
+    """Whether this is how a test says that it is not to be run."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_skip, error.exceptions))
+    return isinstance(error, pytest.skip.Exception | unittest.SkipTest)
