@@ -51,11 +51,12 @@ class WfreplayError(Exception):
     `hint` says what to do next; it is shown below the message in tracebacks (as a note), never inside `str(error)`.
     """
 
+    #: The `RunResult` of the run that this error ended, with its state and signals so far; None outside of one.
+    result: Any = None
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
-        #: The `RunResult` of the run that this error ended, with its state and signals so far; None outside of one.
-        self.result: Any = None
         if hint:
             self.add_note(f"hint: {hint}")
 

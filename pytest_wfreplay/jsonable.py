@@ -88,9 +88,8 @@ def restore(value: JSON) -> object:
 
 
 def _decoded(tag: str, spelled: JSON) -> object:
-    codec = codec_for(tag)
     try:
-        return codec.decode(spelled)
+        return codec_for(tag).decode(spelled)
     except (ArithmeticError, TypeError, ValueError) as error:
         raise NotJsonError(tag, f"{spelled!r} is not what this tag is spelled with: {error}", hint="Was it edited by hand?") from error
 
