@@ -1,4 +1,4 @@
-"""Write into the pages what their commands print now: `python tests/renew_docs.py docs/tutorial.md …`. Then read the diff as carefully as a cassette's.
+"""Write into the pages what their commands print now: `python tests/renew_docs.py docs/tutorial.md …`. Then read the diff as you read a cassette's.
 
 Outputs that are still right (`...` and all) stay as they are; a lone `?` stands for an output that nobody has seen yet.
 """
