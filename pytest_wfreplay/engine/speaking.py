@@ -1,6 +1,7 @@
 """A live harness call: its signals delivered as they come, its failures given one shape.
 
-1. `harness:end` is held back until the stream has ended, so that a reply and its outcome arrive together.
+1. `harness:end` and `harness:error` are held back until the stream has gone on or ended, so that the last word of a call and its outcome
+   arrive together: between the two nobody else can be heard, live or in replay.
 2. A harness that raises has said `harness:error`, by itself or by us. A `harness:error` that is not recoverable fails the call when the
    stream ends; a recoverable one does not.
 """
@@ -69,49 +70,54 @@ class _Speech:
     def __init__(self, harness: str, deliver: Deliver) -> None:
         self._harness = harness
         self._deliver = deliver
-        self._end: dict[str, JSON] | None = None
+        self._held: tuple[str, JSON] | None = None
+        self._output: JSON = None
+        self._has_ended = False
         self._fatal: HarnessError | None = None
-        self._said: tuple[JSON, JSON] | None = None
 
     def hear(self, signal: Any) -> None:
         if not isinstance(signal, Signal):
             raise TypeError(f"A harness yields signals, not {type(signal).__name__}.")
         self._release()
         payload = plain_json(signal.payload, path=f"payload of {signal.name}")
-        if signal.name == "harness:end":
-            self._end = _checked(payload)
-            return
-        if signal.name == "harness:error":
+        self._has_ended = signal.name == "harness:end"
+        if self._has_ended:
+            payload = _checked(payload)
+            self._output = payload["output"]
+        elif signal.name == "harness:error":
             self._note(payload)
-        self._deliver(signal.name, payload, self._harness)
+        else:
+            self._deliver(signal.name, payload, self._harness)
+            return
+        self._held = (signal.name, payload)
 
     def fail(self, error: HarnessError) -> None:
-        """Say `harness:error`, unless the harness has said so itself."""
+        """Say `harness:error`, unless that is what the harness has said last."""
+        said = self._held
         self._release()
-        if self._fatal is None and self._said != (error.code, str(error)):
+        if said is None or said[0] != "harness:error":
             payload: dict[str, JSON] = {"code": error.code, "message": message_of(error), "recoverable": error.recoverable}
             self._deliver("harness:error", plain_json(payload), self._harness)
 
     def conclude(self) -> JSON:
-        if self._fatal is not None:
-            self._release()
-            raise self._fatal
-        if self._end is None:
+        failure = self._fatal
+        if failure is None and not self._has_ended:
             failure = HarnessError("no_end", "The harness ended without harness:end.", hint="A harness yields harness:end last.")
+        if failure is not None and not (self._has_ended and self._fatal):
             self.fail(failure)
-            raise failure
-        output = self._end["output"]
         self._release()
-        return plain_json(output)
+        if failure is not None:
+            raise failure
+        return plain_json(self._output)
 
     def _release(self) -> None:
-        if self._end is not None:
-            self._deliver("harness:end", self._end, self._harness)
-            self._end = None
+        if self._held is not None:
+            name, payload = self._held
+            self._held = None
+            self._deliver(name, payload, self._harness)
 
     def _note(self, payload: JSON) -> None:
         facts = payload if isinstance(payload, Mapping) else {}
-        self._said = (facts.get("code"), facts.get("message"))
         if facts.get("recoverable") is not True:
             self._fatal = HarnessError(str(facts.get("code", "error")), str(facts.get("message", "")))
 

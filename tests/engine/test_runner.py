@@ -316,3 +316,13 @@ def test_signals_cost_the_same_however_many_there_are(flow: Workflow, settle: Se
     result = settle(lambda: flow.run_reactive(agents={"a": agent}, harness=Harness(many)))
     assert result.signals.count("text:delta") == 20_000
     assert result.signals[-1].id == "sig_020006"
+
+
+def test_the_last_word_of_a_failed_call_and_its_failure_arrive_together(flow: Workflow, run: Run) -> None:
+    """Nobody else is heard between the two, so that a replay needs no more than the order of what was said."""
+    agents = {name: flow.agent(prompt="x", activate_on=["workflow:start"]) for name in "ab"}
+    with pytest.raises(HarnessError) as caught:
+        run(agents=agents, harness=ScriptedHarness({"a": [RuntimeError("boom")], "b": ["reply"]}, delay=0.01))
+    names = caught.value.result.signals.names
+    assert names[names.index("harness:error") + 1] == "agent:failed"
+    assert names.count("harness:error") == 1
