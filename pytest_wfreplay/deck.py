@@ -17,6 +17,7 @@ from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound
 from pytest_wfreplay.recording.caller import caller
 from pytest_wfreplay.recording.cassette import Cassette
 from pytest_wfreplay.recording.divergence import Divergence, Place, error_of
+from pytest_wfreplay.recording.draft import new_recording_id
 from pytest_wfreplay.recording.matching import Matching
 from pytest_wfreplay.recording.recorder import Naming, Recorder, harness_type_of
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
@@ -29,7 +30,8 @@ from pytest_wfreplay.steps.line import Line
 from pytest_wfreplay.steps.scope import Scope
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.recording.recorder import Clean, Feeding
+    from pytest_wfreplay.recording.pieces import Clean
+    from pytest_wfreplay.recording.recorder import Feeding
     from pytest_wfreplay.recording.store import SignalStore
     from pytest_wfreplay.steps.journal import JournalSource
 
@@ -137,7 +139,7 @@ class Deck:
         return Cassette(tuple(self.recordings()))
 
     def _recorder(self, run: RunFacts) -> Recorder:
-        return Recorder(run, Naming(new_recording_id()), clean=self._treatment.clean, feed=self._treatment.feed)
+        return Recorder(run, Naming(new_recording_id(_CLOCK)), clean=self._treatment.clean, feed=self._treatment.feed)
 
     def _open_bare(self) -> Recorder | Replayer | LiveJournal:
         if self.act == "live":
@@ -169,7 +171,7 @@ class Deck:
         replayer = Replayer(recording, self._treatment.matching, place, found=self.divergences.append)
         replayer.patience = replayer.duration_ms() / 1000 + self._treatment.patience
         self._recordings.append(replayer)
-        return replayer  # type: ignore[return-value]  # Replayer.turn answers an Awaitable or None
+        return replayer
 
     def _other_runs(self) -> str:
         left = [f"{workflow!r}" for workflow, waiting in self._waiting.items() if waiting]
@@ -186,7 +188,7 @@ class Deck:
 
     def _place(self, run: str) -> Place:
         treatment = self._treatment
-        return Place(run, treatment.shown, caller(below=treatment.root), treatment.commands)
+        return Place(run, treatment.shown, caller(below=treatment.root), treatment.commands, treatment.root)
 
 
 class _Closed(LiveJournal):
@@ -250,12 +252,12 @@ class RecordingOptions:
         """
         if self.mode == "live":
             return LiveJournal()
-        store: SignalStore = getattr(self.store, "recordings", self.store)  # type: ignore[assignment]  # a store was asked for
+        store: SignalStore = getattr(self.store, "recordings", self.store)  # type: ignore[arg-type]  # a store was asked for
         clean = Redactor().json
         if self.mode == "replay":
             recording = await self._load(store)
             place = Place(f"run of workflow {run.workflow!r}", f"recording {recording.metadata.id}", caller())
-            return Replayer(recording, Matching(clean=clean), place)  # type: ignore[return-value]  # Replayer.turn answers an Awaitable or None
+            return Replayer(recording, Matching(clean=clean), place)
         tags = tuple(self.tags)
         id = await store.create(self.name, tags, harness_type_of(run.harnesses), run.workflow)  # noqa: A001 - the word of the contract
         return StoreRecorder(run, Naming(id, self.name, tags), store, clean)
@@ -293,8 +295,3 @@ class _NoRunsInside:
         raise ConfigurationError(
             f"Workflow {run.workflow!r} was run inside a recorded run.", hint="Make it a step: await ctx.child(workflow, …), or run it in a step."
         )
-
-
-def new_recording_id() -> str:
-    """`rec_` and 12 hex digits."""
-    return f"rec_{_CLOCK.new_id().replace('-', '')[:12]}"

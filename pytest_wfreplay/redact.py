@@ -170,12 +170,7 @@ class Redactor:
 
     def chunks(self, parts: Sequence[str]) -> list[str]:
         """Text that came in pieces, redacted as one: a secret may stand across them. As many pieces come out, and joined they are `text(joined)`."""
-        whole = "".join(parts)
-        clean = self.text(whole)
-        if clean == whole:
-            return list(parts)
-        alone = [self.text(part) for part in parts]
-        return alone if "".join(alone) == clean else _resplit(parts, whole, clean)
+        return redact_pieces(parts, self.text)
 
     def is_clean(self, text: str) -> bool:
         """Whether JSON text (as `json.dumps` writes it) certainly holds no secret: one quick scan, and False where it is not sure."""
@@ -276,6 +271,14 @@ def _longest_first(texts: Collection[str]) -> list[str]:
 
 def _spellings(value: str) -> set[str]:
     return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+
+
+def redact_pieces(parts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
+    """Text that came in pieces, redacted as one: as many pieces come out, and joined they are `redact(joined)`."""
+    whole = "".join(parts)
+    clean = redact(whole)
+    alone = list(parts) if clean == whole else [redact(part) for part in parts]
+    return alone if "".join(alone) == clean else _resplit(parts, whole, clean)
 
 
 def _resplit(parts: Sequence[str], whole: str, clean: str) -> list[str]:

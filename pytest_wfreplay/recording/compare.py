@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.jsonable import JSON, canonical
-from pytest_wfreplay.recording.divergence import Divergence, Place
+from pytest_wfreplay.recording.divergence import Divergence, Place, around
 from pytest_wfreplay.recording.memory import described
+from pytest_wfreplay.recording.pieces import cleaned
 from pytest_wfreplay.steps.entry import ABSENT, Absent, Outcome, Raised, Returned
 
 if TYPE_CHECKING:
     from pytest_wfreplay.recording.matching import Matching
-    from pytest_wfreplay.recording.memory import Known
+    from pytest_wfreplay.recording.memory import Known, Memory
     from pytest_wfreplay.recording.recording import Recording
     from pytest_wfreplay.signal import Signal
     from pytest_wfreplay.steps.journal import Ending
+
+#: How many signals away the other side is looked for.
+_FURTHEST = 20
 
 _STEP_SIGNALS = ("step:start", "step:end")
 
@@ -36,26 +40,29 @@ class Finding:
     place: Place
 
 
-def compared(finding: Finding, left_over: Sequence[Known], heard: Sequence[Signal] | None, ending: Ending) -> Iterator[Divergence]:
+def compared(finding: Finding, memory: Memory, heard: Sequence[Signal] | None, ending: Ending) -> Iterator[Divergence]:
     """Every divergence of an ended run; `heard` is its trace, None when it is the recorded one."""
     looks_at = finding.matching.looks_at
     if looks_at.outcome:
         yield from _outcome(finding, ending)
-    yield from (_unused(finding.place, known) for known in left_over)
+    yield from (_unused(finding, memory, known) for known in memory.left_over())
     if looks_at.trace and heard is not None and len(finding.recording.signals):
         yield from _trace(finding, heard)
     if looks_at.state and not isinstance(ending.final_state, Absent) and not isinstance(finding.recording.final_state, Absent):
         yield from _state(finding, ending.final_state)
 
 
-def _unused(place: Place, known: Known) -> Divergence:
+def _unused(finding: Finding, memory: Memory, known: Known) -> Divergence:
     return Divergence(
         kind="unused_step",
-        place=place,
+        place=finding.place,
         headline=f"{described(known.entry.key)} was recorded and never began in this run",
+        recorded=known.entry.input,
         step=known.entry.key,
         position=known.order + 1,
+        total=memory.total,
         guess="removed? or the run took another path before it",
+        context=around(finding.recording.signals, memory.position(known.order)) if memory.position(known.order) else (),
     )
 
 
@@ -123,8 +130,9 @@ def _trace(finding: Finding, heard: Sequence[Signal]) -> Iterator[Divergence]:
         recorded=ABSENT if before is None else before.shown(),
         current=ABSENT if after is None else after.shown(),
         position=index + 1,
+        total=len(recorded),
         guess=_guess(recorded, current, index),
-        context=tuple(f"{number + 1}. {one.name}" for number, one in enumerate(recorded[max(0, index - 1) : index + 2], max(0, index - 1))),
+        context=around(finding.recording.signals, index + 1),
     )
 
 
@@ -147,10 +155,10 @@ class _Saying:
 def _said(finding: Finding, signals: Sequence[Signal]) -> list[_Saying]:
     ignoring = finding.matching.ignoring
     said = []
-    for signal in signals:
+    for signal in cleaned(signals, finding.matching.clean):
         if ignoring and ignoring.drops_signal(signal.name):
             continue
-        payload = finding.matching.clean(signal.payload)
+        payload = signal.payload
         if ignoring:
             step = f"{signal.source.activation}/harness" if signal.source and signal.source.harness else None
             payload = ignoring.payload(signal.name, payload, step=step)
@@ -172,13 +180,14 @@ def _guess(recorded: Sequence[_Saying], current: Sequence[_Saying], index: int) 
     def at(said: Sequence[_Saying], place: int) -> tuple[str, str] | None:
         return (said[place].name, said[place].payload) if place < len(said) else None
 
-    if at(recorded, index) is not None and at(recorded, index) == at(current, index + 1):
-        return f"inserted? this run says {current[index].name} before it"
-    if at(current, index) is not None and at(current, index) == at(recorded, index + 1):
-        return f"removed? this run does not say {recorded[index].name}"
-    if index < len(recorded) and index < len(current) and recorded[index].payload == current[index].payload:
-        if recorded[index].name != current[index].name:
-            return f"renamed? {recorded[index].name} is now {current[index].name}"
-        return "the source is another one"
+    was, now = at(recorded, index), at(current, index)
+    if was is not None and now is not None:
+        if was == at(current, index + 1) and now == at(recorded, index + 1):
+            return f"reordered? this run says {now[0]} before {was[0]}"
+        if was[1] == now[1]:
+            return f"renamed? {was[0]} is now {now[0]}" if was[0] != now[0] else "the source is another one"
+    if now is not None and was in (None, *(at(current, index + more) for more in range(1, _FURTHEST))):
+        return f"inserted? this run says {now[0]}" + (f" before {was[0]}" if was else " at the end")
+    if was is not None and now in (None, *(at(recorded, index + more) for more in range(1, _FURTHEST))):
+        return f"removed? this run does not say {was[0]}"
     return ""
-

@@ -2,27 +2,39 @@
 
 1. The sides are always called `recorded` and `this run`.
 2. A difference is looked for only when it is shown, and cut around the place where the two part.
-3. deepdiff is asked for aligned lists and never given `max_diffs`: when that is hit it answers "equal".
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_wfreplay.errors import DivergenceError, StepInputMismatchError, UnrecordedStepError
 from pytest_wfreplay.jsonable import JSON, digest
+from pytest_wfreplay.recording.differing import differences, shown
 from pytest_wfreplay.steps.entry import ABSENT, Absent
 from pytest_wfreplay.steps.key import read_key
 
+if TYPE_CHECKING:
+    from pytest_wfreplay.signal import Signal
+
 Kind: TypeAlias = Literal["input_mismatch", "unrecorded_step", "unused_step", "trace", "state", "outcome"]
 
-#: How many differing fields are shown of one divergence, and how many characters around a difference.
+#: How many differing fields are shown of one divergence, and how many are counted.
 FIELDS_SHOWN = 6
-AROUND = 48
+FIELDS_COUNTED = 1000
+
+_IN_WORDS: dict[Kind, str] = {
+    "input_mismatch": "another input",
+    "unrecorded_step": "a step that was not recorded",
+    "unused_step": "a recorded step that never began",
+    "trace": "another trace",
+    "state": "another final state",
+    "outcome": "another outcome",
+}
 
 _ERRORS: dict[str, type[DivergenceError]] = {"input_mismatch": StepInputMismatchError, "unrecorded_step": UnrecordedStepError}
 
@@ -36,6 +48,8 @@ class Place:
     caller: str = ""
     #: The commands that accept or record again, each with what it does.
     commands: tuple[str, ...] = ()
+    #: Paths of callers below it are shown from there.
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +63,31 @@ class Divergence:
     current: JSON | Absent = ABSENT
     #: The step's key, where there is one.
     step: str | None = None
-    #: Where in the order it is, from 1: of the steps, or of the signals for `trace`.
+    #: Where in the order it is, from 1, and of how many: of the steps, or of the signals for `trace`.
     position: int | None = None
+    total: int | None = None
     #: "renamed?", "inserted?" or "reordered?", and why.
     guess: str = ""
     #: The line of the caller, `path:line in function`.
     caller: str = ""
-    #: What was said around it.
+    #: What was said around it when it was recorded.
     context: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What it is that differs."""
+        return {"input_mismatch": "input", "unrecorded_step": "input", "unused_step": "input", "trace": "signal"}.get(self.kind, self.kind)
+
+    @property
+    def where(self) -> str:
+        """Which run, and where in it: `run 1 'support', step 2 of 3, recorded in cassettes/x.yaml`."""
+        unit = "signal" if self.kind == "trace" and self.step is None else "step"
+        parts = [self.place.run]
+        if self.position is not None and self.total is not None:
+            parts.append(f"{unit} {self.position} of {self.total}" if self.position <= self.total else f"after the last of {self.total} {unit}s")
+        if self.place.recorded_in:
+            parts.append(f"recorded in {self.place.recorded_in}")
+        return ", ".join(parts)
 
     def error(self) -> DivergenceError:
         """The error that says so."""
@@ -75,44 +106,34 @@ def report(divergences: Sequence[Divergence]) -> Iterator[str]:
     yield first.headline
     if first.kind == "input_mismatch" and first.step is not None:
         yield f"  {_contract_sentence(first)}"
-    where = f"  {first.place.run}"
-    if first.place.recorded_in:
-        where += f", recorded in {first.place.recorded_in}"
-    yield where
+    yield f"  {first.where}"
     if first.caller or first.place.caller:
         yield f"  called at {first.caller or first.place.caller}"
     yield from _sides(first)
     if first.guess:
         yield f"  {first.guess}"
     if first.context:
-        yield "  around it:"
+        yield "  around it, as recorded:"
         yield from (f"    {line}" for line in first.context)
     if others:
-        kinds = Counter(one.kind for one in others)
-        yield "  and " + ", ".join(f"{count} more {kind}" for kind, count in kinds.items())
+        kinds = Counter(_IN_WORDS[one.kind] for one in others)
+        yield "  and besides: " + ", ".join(kind if count == 1 else f"{kind} ({count} times)" for kind, count in kinds.items())
     yield from (f"  {command}" for command in first.place.commands)
 
 
-def spread(recorded: JSON | Absent, current: JSON | Absent) -> Iterator[tuple[str, JSON | Absent, JSON | Absent]]:
-    """The fields in which two values differ: path, the recorded side, this run's side; in the order in which they stand."""
-    if isinstance(recorded, Absent) or isinstance(current, Absent) or not isinstance(recorded, (dict, list)) or type(recorded) is not type(current):
-        yield "", recorded, current
-        return
-    from deepdiff import DeepDiff
-
-    found = DeepDiff(recorded, current, view="tree", ignore_order=False, threshold_to_diff_deeper=0, verbose_level=2, ignore_numeric_type_changes=True)
-    changes = [change for changes in found.values() for change in changes]
-    for change in sorted(changes, key=lambda one: [str(part) for part in one.path(output_format="list")]):
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in change.path(output_format="list"))
-        kind = change.report_type
-        before = ABSENT if kind.endswith("_added") else change.t1
-        after = ABSENT if kind.endswith("_removed") else change.t2
-        yield path, before, after
+def around(trace: Sequence[Signal], position: int) -> tuple[str, ...]:
+    """The three signals around a position (from 1) of a trace, as lines that name the step or the agent each belongs to."""
+    start = max(0, min(position, len(trace) + 1) - 2)
+    return tuple(f"{'>' if at == position else ' '} {at}. {_titled(signal)}" for at, signal in enumerate(trace[start : start + 3], start + 1))
 
 
-def spell_side(value: JSON | Absent) -> str:
-    """A value as a side of a difference shows it."""
-    return "(nothing)" if isinstance(value, Absent) else json.dumps(value, ensure_ascii=False)
+def _titled(signal: Signal) -> str:
+    step = signal.payload.get("step") if isinstance(signal.payload, dict) else None
+    by = signal.source.activation or signal.source.agent if signal.source else None
+    name = signal.name
+    if name in {"step:start", "step:end"} and isinstance(step, str):
+        return f"{name} {step}"
+    return f"{name} by {by}" if by else name
 
 
 def _contract_sentence(first: Divergence) -> str:
@@ -125,27 +146,12 @@ def _contract_sentence(first: Divergence) -> str:
 
 
 def _sides(divergence: Divergence) -> Iterator[str]:
-    if isinstance(divergence.recorded, Absent) and isinstance(divergence.current, Absent):
-        return
-    root = {"input_mismatch": "input", "state": "state", "outcome": "outcome", "trace": "signal"}.get(divergence.kind, "step")
-    fields = list(spread(divergence.recorded, divergence.current)) or [("", divergence.recorded, divergence.current)]
-    for path, recorded, current in fields[:FIELDS_SHOWN]:
-        before, after = _cut(spell_side(recorded), spell_side(current))
-        yield f"  {root}{path}"
+    fields = list(islice(differences(divergence.recorded, divergence.current), FIELDS_COUNTED))
+    for field in fields[:FIELDS_SHOWN]:
+        path, before, after = shown(*field)
+        yield f"  {divergence.subject}{path}"
         yield f"    recorded: {before}"
         yield f"    this run: {after}"
     if len(fields) > FIELDS_SHOWN:
-        yield f"  … and {len(fields) - FIELDS_SHOWN} more fields"
-
-
-def _cut(before: str, after: str) -> tuple[str, str]:
-    """Both sides, long ones cut to what stands around the first place where they part."""
-    if max(len(before), len(after)) <= 2 * AROUND + 20:
-        return before, after
-    parts = next((index for index, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), min(len(before), len(after)))
-    start = max(0, parts - AROUND)
-    return _window(before, start, parts + AROUND), _window(after, start, parts + AROUND)
-
-
-def _window(text: str, start: int, end: int) -> str:
-    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+        more = len(fields) - FIELDS_SHOWN
+        yield f"  … and {more}{' or more' if len(fields) == FIELDS_COUNTED else ''} other field{'' if more == 1 else 's'}"

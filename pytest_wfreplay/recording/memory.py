@@ -1,21 +1,23 @@
 """What a replayer knows of a recording's steps: found by key, in the order in which they began, with what each had said.
 
 1. An entry is consumed once. What a consumed step contains (its key is its namespace) is consumed with it.
-2. Within a namespace steps begin in the recorded order. Two that overlapped when they were recorded may begin in either order where
-   nobody decides it: in other threads, and under `asyncio.as_completed`, which keeps what it is given in a set.
+2. Within a namespace steps begin in the recorded order: one that begins after a later one has begun is refused.
+3. Where nobody decides who begins first (in threads side by side, and under `asyncio.as_completed`, which keeps what it is given in a set)
+   that holds for each strand of code alone, and steps of one name are told apart by what they are given.
+4. A recording has many steps and many more signals: what is known of them are numbers in arrays, made into objects when a step begins.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.jsonable import canonical
+from pytest_wfreplay.recording.strand import Strand, Strands
 from pytest_wfreplay.recording.turns import Turns
-from pytest_wfreplay.steps.entry import Absent, Entry, Returned
+from pytest_wfreplay.steps.entry import Absent, Entry
 from pytest_wfreplay.steps.journal import Remembered
 from pytest_wfreplay.steps.key import read_key
 
@@ -24,152 +26,181 @@ if TYPE_CHECKING:
     from pytest_wfreplay.signal import Signal
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Known:
-    """One recorded step, and whether this run has come to it. `began` and `ended` are positions in the trace, 0 where it does not say."""
+    """One recorded step; `order` is its place among the recording's steps, from 0."""
 
-    remembered: Remembered
+    entry: Entry
     order: int
-    spelled_input: str | None
-    began: int = 0
-    ended: int = 0
-    is_consumed: bool = False
-    #: A later step of its namespace has begun before it, in the run's own thread.
-    is_overtaken: bool = False
-
-    @property
-    def entry(self) -> Entry:
-        """What was recorded."""
-        return self.remembered.entry
-
-
-@dataclass(slots=True)
-class _Namespace:
-    """The steps of one namespace in order; `first` is where the first that has not begun may stand."""
-
-    steps: list[Known] = field(default_factory=list)
-    first: int = 0
 
 
 class Memory:
     """The steps of one recording."""
 
-    def __init__(self, recording: Recording) -> None:
-        said = _Said(recording)
-        self.turns = Turns(said.positions)
-        self._known: dict[str, Known] = {}
-        self._namespaces: dict[str, _Namespace] = {}
-        self._thread = threading.get_ident()
-        for order, entry in enumerate(recording.entries):
-            signals = said.by_step.get(entry.key, [])
-            spelled = canonical(entry.outcome.value) if isinstance(entry.outcome, Returned) else None  # type: ignore[arg-type]  # an entry's values are JSON
-            remembered = Remembered(entry, spelled, [signal for signal, _ in signals], [turn for _, turn in signals])
-            given = None if isinstance(entry.input, Absent) else canonical(entry.input)
-            began, ended = said.spans.get(entry.key, (0, 0))
-            known = Known(remembered, order, given, began, ended)
-            self._known[entry.key] = known
-            self._namespaces.setdefault(entry.key.rpartition("/")[0], _Namespace()).steps.append(known)
+    def __init__(self, recording: Recording, signals: tuple[Signal, ...]) -> None:
+        self._entries = recording.entries
+        self._orders = {entry.key: order for order, entry in enumerate(recording.entries)}
+        self._said = _Said(signals, self._orders)
+        self._consumed = bytearray(len(self._entries))
+        self._furthest: dict[str, int] = {}
+        self._furthest_of: dict[tuple[str, Strand], int] = {}
+        self.turns = Turns(self._said.positions)
+        self.strands = Strands()
 
-    def get(self, key: str) -> Known | None:
-        """The step of a key."""
-        return self._known.get(key)
+    @property
+    def total(self) -> int:
+        """How many steps were recorded."""
+        return len(self._entries)
 
-    def __iter__(self) -> Iterator[Known]:
-        return iter(self._known.values())
+    def position(self, order: int) -> int:
+        """Where in the trace, from 1, the step at a place began; 0 where the trace does not say."""
+        return self._said.began(order)
 
-    def consume(self, known: Known) -> Known | None:
-        """A step begins again. If it may not begin yet, the step that must begin before it."""
-        namespace = self._namespaces[known.entry.key.rpartition("/")[0]]
-        steps = namespace.steps
-        while namespace.first < len(steps) and steps[namespace.first].is_consumed:
-            namespace.first += 1
-        if steps[namespace.first] is not known or known.is_overtaken:
-            before = self._passed_over(namespace, known)
+    def find(self, key: str) -> int | None:
+        """The place of a step among the recording's steps, if it is waiting to begin."""
+        order = self._orders.get(key)
+        return None if order is None or self._consumed[order] else order
+
+    def known(self, key: str) -> Known | None:
+        """The step of a key, whether it has begun or not."""
+        order = self._orders.get(key)
+        return None if order is None else self.at(order)
+
+    def at(self, order: int) -> Known:
+        """The step at a place."""
+        return Known(self._entries[order], order)
+
+    def entry(self, order: int) -> Entry:
+        """The entry at a place."""
+        return self._entries[order]
+
+    def recall(self, order: int) -> Remembered:
+        """The step at a place, with what it had said."""
+        return Remembered(self._entries[order], *self._said.by(order))
+
+    def waiting(self, namespace: str | None = None) -> Iterator[Known]:
+        """The steps that this run did not come to yet, in order; those of one namespace, or all."""
+        for order, entry in enumerate(self._entries):
+            if not self._consumed[order] and (namespace is None or entry.key.rpartition("/")[0] == namespace):
+                yield Known(entry, order)
+
+    def consume(self, order: int) -> Known | None:
+        """A step begins again. If it may not begin any more, the later step that began before it."""
+        key = self._entries[order].key
+        namespace = key.rpartition("/")[0] if "/" in key else ""
+        strand = self.strands.here()
+        furthest = self._furthest.get(namespace, -1)
+        if order > furthest:
+            self._furthest[namespace] = self._furthest_of[namespace, strand] = order
+        else:
+            before = furthest if self.strands.decide else self._overtaker(order, namespace, strand)
             if before is not None:
-                return before
-        known.is_consumed = True
+                return self.at(before)
+        self._consumed[order] = 1
         return None
+
+    def twin(self, key: str, fits: Callable[[Entry], bool]) -> int | None:
+        """The place of another occurrence that is waiting and fits, where nobody decides which occurrence is whose."""
+        if self.strands.decide:
+            return None
+        namespace, name, _ = read_key(key)
+        return next((one.order for one in self.waiting(namespace) if read_key(one.entry.key)[1] == name and fits(one.entry)), None)
 
     def expected(self, key: str) -> Known | None:
         """The step that this namespace would begin next."""
-        namespace = self._namespaces.get(key.rpartition("/")[0])
-        return next((one for one in namespace.steps[namespace.first :] if not one.is_consumed), None) if namespace else None
+        namespace = key.rpartition("/")[0]
+        furthest = self._furthest.get(namespace, -1)
+        return next((one for one in self.waiting(namespace) if one.order > furthest), None)
 
     def left_over(self) -> list[Known]:
         """The steps that this run never came to, in order."""
-        return [known for known in self._known.values() if not known.is_consumed and not self._is_inside_consumed(known.entry.key)]
+        return [known for known in self.waiting() if not self._is_inside_consumed(known.entry.key)]
 
-    def _passed_over(self, namespace: _Namespace, known: Known) -> Known | None:
-        is_decided = threading.get_ident() == self._thread and not _is_started_in_any_order()
-        if known.is_overtaken and is_decided:
-            return next((one for one in namespace.steps if one.is_consumed and one.order > known.order), None)
-        passed = []
-        for earlier in namespace.steps[namespace.first :]:
-            if earlier is known:
-                break
-            if earlier.is_consumed:
-                continue
-            if not earlier.ended or not known.began or earlier.ended < known.began:
-                return earlier
-            passed.append(earlier)
-        if is_decided:
-            for earlier in passed:
-                earlier.is_overtaken = True
-        return None
+    def _overtaker(self, order: int, namespace: str, strand: Strand) -> int | None:
+        """The later step that this strand has begun before, unless the two could stand for another pair of the same names and inputs."""
+        furthest = self._furthest_of.get((namespace, strand), -1)
+        if order > furthest:
+            self._furthest_of[namespace, strand] = order
+            return None
+        return None if self._has_twins(self._entries[order]) or self._has_twins(self._entries[furthest]) else furthest
+
+    def _has_twins(self, entry: Entry) -> bool:
+        named, given = read_key(entry.key)[:2], _spelled(entry)
+        return any(one is not entry and read_key(one.key)[:2] == named and _spelled(one) == given for one in self._entries)
 
     def _is_inside_consumed(self, key: str) -> bool:
+        if "/" not in key:
+            return False
         parts = key.split("/")
-        outer = (self._known.get("/".join(parts[:length])) for length in range(1, len(parts)))
-        return any(known is not None and known.is_consumed for known in outer)
+        outer = (self._orders.get("/".join(parts[:length])) for length in range(1, len(parts)))
+        return any(order is not None and self._consumed[order] for order in outer)
+
+
+def _spelled(entry: Entry) -> str | None:
+    return None if isinstance(entry.input, Absent) else canonical(entry.input)
 
 
 class _Said:
-    """What a trace tells about steps: the signals of each, with their turns, and where it began and ended."""
+    """What a trace tells about steps: each signal's step, as a chain of positions; and its turn, -1 for what the run says by itself."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.positions: list[int] = []
-        self.by_step: dict[str, list[tuple[Signal, int]]] = {}
-        self.spans: dict[str, tuple[int, int]] = {}
-        keys = {entry.key for entry in recording.entries}
-        for position, signal in enumerate(recording.signals, 1):
+    def __init__(self, signals: tuple[Signal, ...], orders: dict[str, int]) -> None:
+        self._signals = signals
+        self._first = array("i", bytes(4 * len(orders)))
+        self._next = array("i", bytes(4 * (len(signals) + 1)))
+        self._turns = array("i", bytes(4 * (len(signals) + 1)))
+        #: Where what came from outside stands in the trace, from 1.
+        self.positions = array("i")
+        self._chain(orders)
+
+    def began(self, order: int) -> int:
+        """The position of a step's first signal, 0 where it said nothing."""
+        return self._first[order]
+
+    def by(self, order: int) -> tuple[list[Signal], list[int]]:
+        """The signals of a step, and their turns."""
+        position = self._first[order]
+        signals, turns = [], []
+        while position:
+            signals.append(self._signals[position - 1])
+            turns.append(self._turns[position])
+            position = self._next[position]
+        return signals, turns
+
+    def _chain(self, orders: dict[str, int]) -> None:
+        last = array("i", bytes(4 * len(orders)))
+        harness: tuple[str | None, int | None] = (None, None)
+        for position, signal in enumerate(self._signals, 1):
             source = signal.source
-            if source is not None and source.harness is not None and source.activation is not None:
-                self._note(f"{source.activation}/harness", signal, self._turn(position))
-            elif signal.name == "step:start" or signal.name == "step:end":
-                self._step(signal, position, keys)
-            elif source is not None and source.activation in keys:
-                self._note(str(source.activation), signal, -1)
-
-    def _step(self, signal: Signal, position: int, keys: set[str]) -> None:
-        step = signal.payload.get("step") if isinstance(signal.payload, Mapping) else None
-        activation = signal.source.activation if signal.source else None
-        if activation in keys:
-            self._note(str(activation), signal, -1)
-            return
-        if not isinstance(step, str) or step not in keys:
-            return
-        began, _ = self.spans.get(step, (position, 0))
-        is_end = signal.name == "step:end"
-        self.spans[step] = (began, position if is_end else 0)
-        self._note(step, signal, self._turn(position) if is_end else -1)
-
-    def _note(self, step: str, signal: Signal, turn: int) -> None:
-        self.by_step.setdefault(step, []).append((signal, turn))
-
-    def _turn(self, position: int) -> int:
-        self.positions.append(position)
-        return len(self.positions) - 1
+            activation = None if source is None else source.activation
+            turn = True
+            if activation is None:
+                order, turn = _order_of(signal, orders)
+            elif source is not None and source.harness is not None:
+                if harness[0] is not activation:
+                    harness = (activation, orders.get(f"{activation}/harness"))
+                order = harness[1]
+            else:
+                order = orders.get(activation)
+                if order is None:
+                    order, turn = _order_of(signal, orders)
+            if order is None:
+                continue
+            if last[order]:
+                self._next[last[order]] = position
+            else:
+                self._first[order] = position
+            last[order] = position
+            self._turns[position] = len(self.positions) if turn else -1
+            if turn:
+                self.positions.append(position)
 
 
-def _is_started_in_any_order() -> bool:
-    """Whether the task that runs is one that `asyncio.as_completed` made or waits for: only its callback tells."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return False
-    callbacks = getattr(task, "_callbacks", None) or ()
-    names = (getattr(callback, "__qualname__", "") for callback, _ in callbacks)
-    return any("as_completed" in name or "_AsCompletedIterator" in name for name in names)
+def _order_of(signal: Signal, orders: dict[str, int]) -> tuple[int | None, bool]:
+    """Which step begins or ends with this signal, and whether that came from outside: ends do."""
+    if signal.name not in {"step:start", "step:end"}:
+        return None, False
+    step = signal.payload.get("step") if isinstance(signal.payload, dict) else None
+    return orders.get(step) if isinstance(step, str) else None, signal.name == "step:end"
 
 
 def described(key: str) -> str:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from pytest_wfreplay.clock import Clock, SystemClock, iso
 from pytest_wfreplay.jsonable import JSON
+from pytest_wfreplay.recording.pieces import Clean, Pieces
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
 from pytest_wfreplay.signal import Signal
 from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Outcome, Raised, Returned
 from pytest_wfreplay.steps.journal import Ending, LiveJournal, Remembered, RunFacts
 from pytest_wfreplay.trace import Trace
-
-#: Takes secrets out of a JSON value; gives the value itself back when there are none.
-Clean = Callable[[JSON], JSON]
 
 
 class Feed(Protocol):
@@ -29,7 +27,7 @@ class Feed(Protocol):
 
 
 #: Begins to feed somebody, with what was recorded so far.
-Feeding = Callable[[Recording], Feed]
+Feeding: TypeAlias = "Callable[[Recording], Feed]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +59,16 @@ class Recorder(LiveJournal):
         self._feeding = feed
         self._feed: Feed | None = None
         self._kept = _Kept()
+        self._pieces = Pieces(clean, self._keep)
         self._created_at = iso(self.clock.now())
         self._ending: Ending | None = None
+        #: How many signals were heard.
+        self.heard = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was recorded."""
-        return not self._kept.signals and not self._kept.entries
+        return not self.heard and not self._kept.entries
 
     def recall(self, key: str, input: object) -> Remembered | None:  # noqa: ARG002 - the entry brings its input when it has ended
         """Nothing; but the step has its place from now on."""
@@ -84,9 +85,10 @@ class Recorder(LiveJournal):
 
     def hear(self, signal: Signal) -> None:
         """Keep a signal."""
-        payload = self._clean(signal.payload)
-        if payload is not signal.payload:
-            signal = Signal(signal.id, signal.name, payload, signal.timestamp, signal.source)
+        self.heard += 1
+        self._pieces.add(signal)
+
+    def _keep(self, signal: Signal) -> None:
         feed = self._fed()
         self._kept.signals.append(signal)
         if feed is not None:
@@ -99,11 +101,11 @@ class Recorder(LiveJournal):
     def conclude(self, ending: Ending) -> None:
         """The run has ended like this."""
         self._ending = ending
+        self._pieces.close()
 
     def recording(self) -> Recording:
         """What was kept; its status is `recording` while the run goes on. A step that has not ended is kept as cancelled."""
-        ending = self._ending
-        kept = self._kept
+        ending, kept = self._ending, self._kept
         metadata = RecordingMetadata(
             id=self.naming.id,
             name=self.naming.name,
@@ -153,4 +155,3 @@ def _cleaned_outcome(outcome: Outcome | None, clean: Clean) -> Outcome | None:
 def _cleaned_error(error: Mapping[str, JSON], clean: Clean) -> dict[str, JSON]:
     cleaned = clean(dict(error))
     return cleaned if isinstance(cleaned, dict) else {}
-

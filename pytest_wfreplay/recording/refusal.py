@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_wfreplay.jsonable import JSON, same
 from pytest_wfreplay.recording.caller import caller
 from pytest_wfreplay.recording.divergence import Divergence, Place
 from pytest_wfreplay.recording.memory import described
 from pytest_wfreplay.steps.entry import Absent
+from pytest_wfreplay.steps.key import read_key
 
 if TYPE_CHECKING:
     from pytest_wfreplay.recording.memory import Known, Memory
 
-Context = Callable[[], tuple[str, ...]]
+#: The lines around a step of the recording, or around the end where there is none.
+Context: TypeAlias = "Callable[[int | None], tuple[str, ...]]"
 
 
 def unrecorded(memory: Memory, key: str, given: JSON, place: Place, context: Context) -> Divergence:
@@ -26,13 +28,15 @@ def unrecorded(memory: Memory, key: str, given: JSON, place: Place, context: Con
         headline=f"{described(key)} is not in the recording; its work was not begun",
         current=given,
         step=key,
+        position=expected.order + 1 if expected else memory.total + 1,
+        total=memory.total,
         guess=_guess(memory, key, given, expected),
-        caller=caller(),
-        context=context(),
+        caller=caller(below=place.root),
+        context=context(expected.order if expected else None),
     )
 
 
-def wrong_input(known: Known, given: JSON, place: Place, context: Context) -> Divergence:
+def wrong_input(memory: Memory, known: Known, given: JSON, place: Place, context: Context) -> Divergence:
     """This run gives a recorded step something else."""
     return Divergence(
         kind="input_mismatch",
@@ -42,12 +46,14 @@ def wrong_input(known: Known, given: JSON, place: Place, context: Context) -> Di
         current=given,
         step=known.entry.key,
         position=known.order + 1,
-        caller=caller(),
-        context=context(),
+        total=memory.total,
+        guess=_other_occurrence(memory, known, given),
+        caller=caller(below=place.root),
+        context=context(known.order),
     )
 
 
-def reordered(known: Known, before: Known, place: Place, context: Context) -> Divergence:
+def reordered(memory: Memory, known: Known, before: Known, place: Place, context: Context) -> Divergence:
     """This run begins a recorded step at another place in the order."""
     first, second = sorted((known, before), key=lambda one: one.order)
     return Divergence(
@@ -56,15 +62,15 @@ def reordered(known: Known, before: Known, place: Place, context: Context) -> Di
         headline=f"{described(known.entry.key)} began in another order than recorded",
         step=known.entry.key,
         position=known.order + 1,
+        total=memory.total,
         guess=f"reordered? recorded: {first.entry.key}, then {second.entry.key}; this run: {second.entry.key} first",
-        caller=caller(),
-        context=context(),
+        caller=caller(below=place.root),
+        context=context(known.order),
     )
 
 
 def _guess(memory: Memory, key: str, given: JSON, expected: Known | None) -> str:
-    known = memory.get(key)
-    if known is not None:
+    if memory.known(key) is not None:
         return f"repeated? {key} was replayed already, and nothing is replayed twice"
     if expected is None:
         if key.endswith("/harness"):
@@ -77,10 +83,18 @@ def _guess(memory: Memory, key: str, given: JSON, expected: Known | None) -> str
 
 def _guess_agent(memory: Memory, key: str, given: JSON) -> str:
     """An activation is a namespace of its own: its neighbours are those of other agents that did not begin yet."""
-    waiting = [one for one in memory if not one.is_consumed and one.entry.key.endswith("/harness")]
+    waiting = [one for one in memory.waiting() if one.entry.key.endswith("/harness")]
     twin = next((one for one in waiting if not isinstance(one.entry.input, Absent) and same(one.entry.input, given)), None)
     if twin is not None:
         return f"renamed? the recording has {twin.entry.key}, with the same input"
     if waiting:
         return f"inserted? the recording has {waiting[0].entry.key} next"
     return f"inserted? every recorded activation was replayed before {key.rpartition('/')[0]}"
+
+
+def _other_occurrence(memory: Memory, known: Known, given: JSON) -> str:
+    """Whether the same work was recorded with this input at another place."""
+    named = read_key(known.entry.key)[:2]
+    twins = (one for one in memory.waiting() if read_key(one.entry.key)[:2] == named)
+    twin = next((one for one in twins if not isinstance(one.entry.input, Absent) and same(one.entry.input, given)), None)
+    return f"reordered? this input was recorded for {twin.entry.key}" if twin else ""

@@ -8,21 +8,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import DivergenceError
-from pytest_wfreplay.jsonable import JSON, jsonable, same, spell
+from pytest_wfreplay.jsonable import JSON, is_plainly, jsonable, same
 from pytest_wfreplay.recording.compare import Finding, compared
-from pytest_wfreplay.recording.divergence import Divergence, Place, error_of
-from pytest_wfreplay.recording.memory import Known, Memory
+from pytest_wfreplay.recording.divergence import Divergence, Place, around, error_of
+from pytest_wfreplay.recording.memory import Memory, described
 from pytest_wfreplay.recording.refusal import reordered, unrecorded, wrong_input
 from pytest_wfreplay.signal import Signal, SignalSource, signal_id
+from pytest_wfreplay.steps.entry import Absent
 
 if TYPE_CHECKING:
     from pytest_wfreplay.recording.matching import Matching
     from pytest_wfreplay.recording.recording import Recording
+    from pytest_wfreplay.steps.entry import Entry
     from pytest_wfreplay.steps.journal import Ending, Interruption, Remembered
 
 #: Seconds a run that did end when it was recorded is given now, at least; and a cancelled step to be cancelled again.
@@ -44,31 +47,62 @@ class Replayer:
         self._matching = matching
         self._place = place
         self._found = found
-        self._memory = Memory(recording)
+        self._trace = tuple(recording.signals)
+        self._memory = Memory(recording, self._trace)
         self._turns = self._memory.turns
-        self._trace = recording.signals
-        self._length = len(recording.signals)
+        self._length = len(self._trace)
         self._others: list[tuple[int, Signal]] = []
         self._looks_at_inputs = matching.looks_at.inputs
         self._clock = SystemClock()
+        self._lock = threading.Lock()
+        self._root = _task()
+        self._is_ended_from_outside = False
 
-    def recall(self, key: str, input: object) -> Remembered | None:
+    def recall(self, key: str, input: object) -> Remembered:
         """The recorded step.
 
         Raises:
             UnrecordedStepError, StepInputMismatchError, DivergenceError: there is none, or not with this input, or not now.
         """
-        known = self._memory.get(key)
-        if known is None or known.is_consumed:
-            self._refuse(unrecorded(self._memory, key, jsonable(input), self._place, self._context))
-        if self._looks_at_inputs:
-            spelled = spell(input, path=f"input of step {key!r}")
-            if known.spelled_input is not None and spelled != known.spelled_input:
-                self._guard(known, jsonable(input))
-        before = self._memory.consume(known)
-        if before is not None:
-            self._refuse(reordered(known, before, self._place, self._context))
-        return known.remembered
+        memory = self._memory
+        order = memory.find(key)
+        if order is not None and self._fits(memory.entry(order), input):
+            with self._lock:
+                is_mine = memory.find(key) is not None
+                before = memory.consume(order) if is_mine else None
+            if before is not None:
+                raise self._refusal(reordered(memory, memory.at(order), before, self._place, self._context))
+            if is_mine:
+                return memory.recall(order)
+        return self._another(key, input)
+
+    def _fits(self, entry: Entry, input: object) -> bool:
+        recorded = entry.input
+        if isinstance(recorded, Absent) or not self._looks_at_inputs:
+            return True
+        if is_plainly(input, recorded):
+            return True
+        current = jsonable(input, path=f"input of step {entry.key!r}")
+        return self._matching.agree(recorded, current, lambda value: self._matching.ignoring.input(entry.key, value))
+
+    def _another(self, key: str, input: object) -> Remembered:
+        """Another occurrence of the same work, where nobody decides which one is whose.
+
+        Raises:
+            UnrecordedStepError, StepInputMismatchError: there is none.
+        """
+        memory = self._memory
+        given = self._matching.clean(jsonable(input, path=f"input of step {key!r}"))
+        with self._lock:
+            twin = memory.twin(key, lambda one: self._fits(one, input))
+            if twin is not None and memory.consume(twin) is None:
+                return memory.recall(twin)
+        known = memory.known(key)
+        if known is None or memory.find(key) is None:
+            divergence = unrecorded(memory, key, given, self._place, self._context)
+        else:
+            divergence = wrong_input(memory, known, given, self._place, self._context)
+        raise self._refusal(divergence)
 
     def append(self, entry: object) -> None:
         """Nothing is done in a replay, so nothing is kept."""
@@ -85,12 +119,13 @@ class Replayer:
 
     def hear(self, signal: Signal) -> None:
         """Remember where this run says something else."""
-        heard = self._turns.heard
+        turns = self._turns
+        heard = turns.heard
         if heard >= self._length or self._trace[heard] is not signal:
             self._others.append((heard, signal))
-        self._turns.hear()
+        turns.hear()
 
-    def turn(self, ordinal: int, *, at_rest: bool) -> object:
+    def turn(self, ordinal: int, *, at_rest: bool) -> Awaitable[None] | None:
         """Those that came from outside come in the recorded order."""
         return self._turns.turn(ordinal, at_rest=at_rest)
 
@@ -106,14 +141,27 @@ class Replayer:
         """
         if self.recording.metadata.status == "cancelled":
             await self._be_quiet(self.patience)
-            raise asyncio.CancelledError("This run was cancelled when it was recorded.")
+            await self._cancel_root()
         await self._clock.sleep(GRACE + self.duration_ms() / 1000)
-        self._refuse(
-            Divergence("outcome", self._place, f"{remembered.entry.key} was cancelled when it was recorded; nobody cancels it in this run")
+        raise self._refusal(
+            Divergence("outcome", self._place, f"{described(remembered.entry.key)} was cancelled when it was recorded; nobody cancels it in this run")
         )
+
+    async def _cancel_root(self) -> None:
+        """Cancel the run as it was when it was recorded: from its root, for a group of tasks takes no notice of one that cancels itself."""
+        root = self._root
+        if root is not None and root is not _task() and root.get_loop() is asyncio.get_running_loop() and not self._is_ended_from_outside:
+            self._is_ended_from_outside = True
+            root.cancel()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                root.uncancel()
+        raise asyncio.CancelledError("This run was cancelled when it was recorded.")
 
     async def interruption(self, timeout: float | None) -> Interruption:
         """End the run as it was recorded; one that ended by itself is given at least `GRACE` seconds."""
+        self._is_ended_from_outside = True
         status = self.recording.metadata.status
         if status == "timeout" and timeout is not None:
             await self._be_quiet(0.0)
@@ -146,7 +194,7 @@ class Replayer:
         if ending.error is not None and self.divergences and _is_divergence(ending.error.get("type")):
             return
         finding = Finding(self.recording, self._matching, self._place)
-        for divergence in compared(finding, self._memory.left_over(), self._heard(), ending):
+        for divergence in compared(finding, self._memory, self._heard(), ending):
             self._note(divergence)
 
     def _heard(self) -> list[Signal] | None:
@@ -161,22 +209,18 @@ class Replayer:
                 heard.append(signal)
         return heard
 
-    def _guard(self, known: Known, current: JSON) -> None:
-        key = known.entry.key
-        if not self._matching.agree(known.entry.input, current, lambda value: self._matching.ignoring.input(key, value)):
-            self._refuse(wrong_input(known, self._matching.clean(current), self._place, self._context))
-
-    def _refuse(self, divergence: Divergence) -> None:
+    def _refusal(self, divergence: Divergence) -> DivergenceError:
         self._note(divergence)
-        raise error_of([divergence])
+        return error_of([divergence])
 
     def _note(self, divergence: Divergence) -> None:
         self.divergences.append(divergence)
         if self._found is not None:
             self._found(divergence)
 
-    def _context(self, position: int | None = None) -> tuple[str, ...]:
-        return around(list(self._trace), self._turns.heard if position is None else position)
+    def _context(self, order: int | None) -> tuple[str, ...]:
+        position = self._memory.position(order) if order is not None else 0
+        return around(self._trace, position or self._turns.heard + 1)
 
     async def _be_quiet(self, patience: float) -> None:
         """Return when everything that came from outside has come again and nothing has happened for a while."""
@@ -187,13 +231,11 @@ class Replayer:
             await self._clock.sleep(QUIET)
 
 
-def around(trace: list[Signal], position: int) -> tuple[str, ...]:
-    """The three signals around a place in a trace, as lines."""
-    start = max(0, min(position, len(trace)) - 2)
-    return tuple(f"{index + 1}. {one.name}" + (f" [{one.source.activation}]" if one.source and one.source.activation else "")
-                 for index, one in enumerate(trace[start : start + 3], start))  # fmt: skip
-
-
 def _is_divergence(type_name: object) -> bool:
     names = [DivergenceError.__name__, *(cls.__name__ for cls in DivergenceError.__subclasses__())]
     return type_name in names
+
+
+def _task() -> asyncio.Task[Any] | None:
+    """The task that runs, if any does."""
+    return None if asyncio._get_running_loop() is None else asyncio.current_task()  # noqa: SLF001 - exported by asyncio

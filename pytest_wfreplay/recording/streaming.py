@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.recording.recorder import Clean, Naming, Recorder
+from pytest_wfreplay.recording.recorder import Naming, Recorder
 
 if TYPE_CHECKING:
+    from pytest_wfreplay.recording.pieces import Clean
     from pytest_wfreplay.recording.store import SignalStore
     from pytest_wfreplay.signal import Signal
     from pytest_wfreplay.steps.entry import Entry
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class StoreFeed:
     """Carries signals to a store, those of one turn of the event loop in one batch; what the store raises is kept for the end."""
 
-    def __init__(self, store: SignalStore, id: str) -> None:  # noqa: A002 - the word of the contract
+    def __init__(self, store: SignalStore, id: str) -> None:
         self._store = store
         self._id = id
         self._waiting: list[Signal] = []

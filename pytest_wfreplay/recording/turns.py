@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
@@ -25,24 +26,19 @@ class _Waiter:
 class Turns:
     """The turns of one run. `positions` are those of the signals that came from outside, ascending, each from 1."""
 
+    __slots__ = ("_came_early", "_is_patient", "_lock", "_next", "_positions", "_waiting", "happened", "heard")
+
     def __init__(self, positions: Sequence[int]) -> None:
         self._positions = positions
         self._next = 0
         self._came_early: set[int] = set()
         self._waiting: dict[int, _Waiter] = {}
-        self._heard = 0
-        self._happened = 0
         self._is_patient = True
-
-    @property
-    def happened(self) -> int:
-        """A number that changes whenever anything happens."""
-        return self._happened
-
-    @property
-    def heard(self) -> int:
-        """How many signals were heard."""
-        return self._heard
+        self._lock = threading.Lock()
+        #: How many signals were heard.
+        self.heard = 0
+        #: A number that changes whenever anything happens.
+        self.happened = 0
 
     @property
     def is_over(self) -> bool:
@@ -51,57 +47,63 @@ class Turns:
 
     def turn(self, ordinal: int, *, at_rest: bool) -> Awaitable[None] | None:
         """What to wait for before `ordinal` may come; None when it may come now."""
-        if ordinal < 0 or not self._is_patient or (ordinal == self._next and (not at_rest or self._heard >= self._positions[ordinal] - 1)):
+        if (ordinal == self._next and (not at_rest or self.heard >= self._positions[ordinal] - 1)) or ordinal < 0 or not self._is_patient:
             return None
         return self._wait(ordinal, at_rest=at_rest)
 
     def arrive(self, ordinal: int) -> None:
         """It has come."""
-        self._happened += 1
-        if ordinal == self._next:
-            self._next += 1
-            while self._next in self._came_early:
-                self._came_early.discard(self._next)
+        with self._lock:
+            self.happened += 1
+            if ordinal == self._next:
                 self._next += 1
-        elif ordinal > self._next:
-            self._came_early.add(ordinal)
-        if self._waiting:
-            self._call()
+                while self._came_early and self._next in self._came_early:
+                    self._came_early.discard(self._next)
+                    self._next += 1
+            elif ordinal > self._next:
+                self._came_early.add(ordinal)
+            if self._waiting:
+                self._call()
 
     def hear(self) -> None:
         """One more signal was heard."""
-        self._heard += 1
-        self._happened += 1
+        self.heard += 1
+        self.happened += 1
         if self._waiting:
-            self._call()
+            with self._lock:
+                self._call()
 
     def _call(self) -> None:
         waiter = self._waiting.get(self._next)
-        if waiter is not None and (not waiter.must_rest or self._heard >= self._positions[self._next] - 1):
+        if waiter is not None and (not waiter.must_rest or self.heard >= self._positions[self._next] - 1):
             self._release(self._next)
 
     def _release(self, ordinal: int) -> None:
         waiter = self._waiting.pop(ordinal)
-        waiter.loop.call_soon_threadsafe(_let_go, waiter.turn)
+        if not waiter.loop.is_closed():
+            waiter.loop.call_soon_threadsafe(_let_go, waiter.turn)
 
     async def _wait(self, ordinal: int, *, at_rest: bool) -> None:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop, loop.create_future(), at_rest)
-        self._waiting[ordinal] = waiter
-        self._call()
+        with self._lock:
+            self._waiting[ordinal] = waiter
+            self._call()
         try:
             while not waiter.turn.done():
-                before = self._happened
+                before = self.happened
                 await asyncio.wait({waiter.turn}, timeout=PATIENCE)
-                if not waiter.turn.done() and self._happened == before:
+                if not waiter.turn.done() and self.happened == before:
                     self._give_up()
         finally:
-            self._waiting.pop(ordinal, None)
+            with self._lock:
+                self._waiting.pop(ordinal, None)
 
     def _give_up(self) -> None:
         self._is_patient = False
-        for ordinal in sorted(self._waiting):
-            self._release(ordinal)
+        with self._lock:
+            for ordinal in sorted(self._waiting):
+                self._release(ordinal)
 
 
 def _let_go(turn: asyncio.Future[None]) -> None:

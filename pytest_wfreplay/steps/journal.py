@@ -34,10 +34,9 @@ Status: TypeAlias = Literal["completed", "failed", "cancelled", "timeout"]
 
 @dataclass(slots=True)
 class Remembered:
-    """A step that the journal knows. `signals` is what it had said, in order; `spelled` the canonical spelling of what it returned."""
+    """A step that the journal knows. `signals` is what it had said, in order."""
 
     entry: Entry
-    spelled: str | None = None
     signals: Sequence[Signal] = ()
     #: For each of `signals` its place among all that came from outside in the run, -1 for what the run said by itself.
     turns: Sequence[int] = ()

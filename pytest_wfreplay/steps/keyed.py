@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import ConfigurationError, StepInputMismatchError
-from pytest_wfreplay.jsonable import spell, unspell
+from pytest_wfreplay.jsonable import jsonable, restore, spell
 from pytest_wfreplay.steps.key import quote
 from pytest_wfreplay.steps.line import Done
 
@@ -33,7 +33,7 @@ async def step_of_key(scope: Scope, key: str, work: Work, given: object, effort:
             return await _do(scope, full, mine, (work, given, effort))
         _refuse_other_input(full, done, spelled)
         try:
-            return unspell(await asyncio.wrap_future(done.outcome))
+            return restore(await asyncio.wrap_future(done.outcome))
         except _GivenUp:
             continue  # whoever did it was cancelled, we were not
 
@@ -56,7 +56,7 @@ async def _do(scope: Scope, full: str, mine: Done, how: tuple[Work, object, Effo
         del scope.line.keyed[full]
         mine.outcome.set_exception(_GivenUp())
         raise
-    mine.outcome.set_result(spell(value))
+    mine.outcome.set_result(jsonable(value))
     return value
 
 

@@ -17,7 +17,7 @@ class Done:
     """Work that an explicit key names: the spelling of what it was given, and what becomes of it."""
 
     spelled_input: str
-    outcome: Future[str]
+    outcome: Future[JSON]
 
 
 class Line:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from pytest_wfreplay.errors import StepTimeoutError
-from pytest_wfreplay.jsonable import JSON, jsonable, plain_json, restore, unspell
+from pytest_wfreplay.jsonable import JSON, jsonable, plain_json, restore
 from pytest_wfreplay.signal import Signal, SignalSource
 from pytest_wfreplay.steps.entry import Entry, Raised, Returned, error_of
 from pytest_wfreplay.steps.failure import as_replay_will, briefly, describe, rebuild
@@ -84,7 +84,7 @@ class Scope:
             waiting = self._repeat(remembered)
             if waiting is not None:
                 await waiting
-            return self._conclude(remembered)
+            return _conclude(remembered)
         with self._begun(key, given) as attempt:
             for attempt.number in range(1, effort.retries + 2):
                 try:
@@ -101,11 +101,9 @@ class Scope:
         """The same for work that is done without waiting."""
         remembered = self.line.journal.recall(key, given)
         if remembered is not None:
-            if remembered.signals:
-                for signal in remembered.signals[:-1]:
-                    self.line.emit(signal.name, signal.payload, signal.source)
-                self._end_again(remembered)
-            return self._conclude(remembered)
+            for signal, turn in zip(remembered.signals, remembered.turns, strict=True):
+                self._say_again(signal, turn)
+            return _conclude(remembered)
         with self._begun(key, given) as attempt:
             attempt.value = work()
         return attempt.result
@@ -121,7 +119,7 @@ class Scope:
         token = current.set(Scope(self.line, key + "/", origin=self.origin, say=deliver, is_inside=True))
         try:
             output = await work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - law 3
             facts = describe(error)
             journal.append(Entry(key, spelled, Raised(facts)))
             _raise_as_replay_will(error, facts)
@@ -143,7 +141,7 @@ class Scope:
         try:
             yield attempt
             output = jsonable(attempt.value, path=f"output of step {key!r}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - law 3
             facts = describe(error)
             self._append(Entry(key, spelled, Raised(facts), attempt.number), started, {"step": key, "error": briefly(error)})
             _raise_as_replay_will(error, facts)
@@ -173,37 +171,36 @@ class Scope:
         return SignalSource(activation=outermost or key, parent=started.id)
 
     def _repeat(self, remembered: Remembered) -> Awaitable[None] | None:
-        """Say again what the step had said; where it must wait for something, return what to wait for."""
-        signals = remembered.signals
+        """Say again what the step had said; where it must wait for its turn, return what to wait for."""
         line = self.line
-        if remembered.entry.outcome is None:
-            for signal in signals:
-                line.emit(signal.name, signal.payload, signal.source)
-            return line.journal.lapse(remembered)
-        if not signals:
-            return None
-        for signal in signals[:-1]:
+        journal = line.journal
+        for at, signal in enumerate(remembered.signals):
+            turn = remembered.turns[at]
+            if turn >= 0:
+                waiting = journal.turn(turn, at_rest=line.queue is None)
+                if waiting is not None:
+                    return self._repeat_from(at, waiting, remembered)
+                journal.arrive(turn)
             line.emit(signal.name, signal.payload, signal.source)
-        waiting = line.journal.turn(remembered.turns[-1], at_rest=line.queue is None)
-        if waiting is None:
-            self._end_again(remembered)
-            return None
-        return self._after(waiting, remembered)
+        return journal.lapse(remembered) if remembered.entry.outcome is None else None
 
-    async def _after(self, waiting: Awaitable[None], remembered: Remembered) -> None:
+    async def _repeat_from(self, start: int, waiting: Awaitable[None], remembered: Remembered) -> None:
+        """Wait, and say the rest, each in its turn."""
+        journal = self.line.journal
         await waiting
-        self._end_again(remembered)
+        self._say_again(remembered.signals[start], remembered.turns[start])
+        for signal, turn in zip(remembered.signals[start + 1 :], remembered.turns[start + 1 :], strict=True):
+            another = journal.turn(turn, at_rest=self.line.queue is None) if turn >= 0 else None
+            if another is not None:
+                await another
+            self._say_again(signal, turn)
+        if remembered.entry.outcome is None:
+            await journal.lapse(remembered)
 
-    def _end_again(self, remembered: Remembered) -> None:
-        last = remembered.signals[-1]
-        self.line.journal.arrive(remembered.turns[-1])
-        self.line.emit(last.name, last.payload, last.source)
-
-    def _conclude(self, remembered: Remembered) -> object:
-        """What a remembered step gives its caller: a fresh value, or its error."""
-        if remembered.spelled is not None:
-            return unspell(remembered.spelled)
-        raise rebuild(error_of(remembered.entry.outcome) or {})
+    def _say_again(self, signal: Signal, turn: int) -> None:
+        if turn >= 0:
+            self.line.journal.arrive(turn)
+        self.line.emit(signal.name, signal.payload, signal.source)
 
     async def _play(self, remembered: Remembered, deliver: Deliver) -> JSON:
         journal = self.line.journal
@@ -213,12 +210,17 @@ class Scope:
                 await waiting
             journal.arrive(ordinal)
             deliver(signal.name, signal.payload, signal.source.harness or "" if signal.source else "")
-        outcome = remembered.entry.outcome
-        if outcome is None:
+        if remembered.entry.outcome is None:
             await journal.lapse(remembered)
-        if isinstance(outcome, Returned):
-            return restore(outcome.value)  # type: ignore[return-value, arg-type]  # an entry's values are JSON, and so was this stream's outcome
-        raise rebuild(error_of(outcome) or {})
+        return _conclude(remembered)  # type: ignore[return-value]  # a stream's outcome is plain JSON
+
+
+def _conclude(remembered: Remembered) -> object:
+    """What a remembered step gives its caller: a fresh value, or its error."""
+    outcome = remembered.entry.outcome
+    if isinstance(outcome, Returned):
+        return restore(outcome.value)  # type: ignore[arg-type]  # an entry's values are JSON
+    raise rebuild(error_of(outcome) or {})
 
 
 class _Attempt:
