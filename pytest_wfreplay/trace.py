@@ -2,13 +2,15 @@
 
 1. A trace never changes; whatever it gives is a trace of its own, a fresh list or a fresh dict.
 2. It is one tuple. What makes a question fast (which names there are, who caused whom) is counted when first asked.
+3. Where the signals still have to be made (a cassette was read), they are made when somebody first looks at one, and once.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from pytest_wfreplay.pattern import PatternLike, as_pattern
@@ -16,6 +18,10 @@ from pytest_wfreplay.signal import Signal
 
 if TYPE_CHECKING:
     from pytest_wfreplay.pattern import Pattern
+
+
+#: Two threads that look at once must see the same signals.
+_MAKING = threading.Lock()
 
 
 class Trace(Sequence[Signal]):
@@ -26,13 +32,31 @@ class Trace(Sequence[Signal]):
     `ConfigurationError`.
     """
 
-    __slots__ = ("_children", "_counts", "_positions", "_signals")
+    __slots__ = ("_children", "_counts", "_length", "_made", "_make", "_positions")
 
     def __init__(self, signals: Iterable[Signal] = ()) -> None:
-        self._signals: tuple[Signal, ...] = signals._signals if isinstance(signals, Trace) else tuple(signals)  # noqa: SLF001 - its own class
+        self._made: tuple[Signal, ...] | None = signals._signals if isinstance(signals, Trace) else tuple(signals)  # noqa: SLF001 - its own class
+        self._make: Callable[[], tuple[Signal, ...]] | None = None
+        self._length = len(self._made)
         self._counts: dict[str, int] | None = None
         self._positions: dict[str, int] | None = None
         self._children: dict[str, list[int]] | None = None
+
+    @classmethod
+    def of(cls, length: int, make: Callable[[], tuple[Signal, ...]]) -> Trace:
+        """The trace of the `length` signals that `make` makes; it is asked once, when somebody first looks at one of them."""
+        trace = cls()
+        trace._made, trace._make, trace._length = None, make, length
+        return trace
+
+    @property
+    def _signals(self) -> tuple[Signal, ...]:
+        if self._made is None:
+            with _MAKING:
+                if self._made is None and self._make is not None:
+                    self._made = self._make()
+                    self._make = None
+        return self._made or ()
 
     @overload
     def __getitem__(self, index: int) -> Signal: ...
@@ -44,7 +68,7 @@ class Trace(Sequence[Signal]):
         return self._signals[index]
 
     def __len__(self) -> int:
-        return len(self._signals)
+        return self._length
 
     def __iter__(self) -> Iterator[Signal]:
         return iter(self._signals)
@@ -58,7 +82,7 @@ class Trace(Sequence[Signal]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Trace):
             return NotImplemented
-        if self._signals is other._signals:
+        if self is other or self._signals is other._signals:
             return True
         pairs = zip(self._signals, other._signals, strict=False)
         return len(self) == len(other) and all(one is two or one.says_the_same(two) for one, two in pairs)

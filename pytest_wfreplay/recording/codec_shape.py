@@ -80,9 +80,16 @@ def _trace(unfolded: Unfolded, at_ms: JSON, start: str, place: Place) -> Trace:
         index = next(index for index, number in enumerate(numbers) if type(number) not in (int, float))
         raise place.at(index).wrong("milliseconds", numbers[index])
     try:
-        return unfolded.trace(timestamps(numbers, len(unfolded), start))  # type: ignore[arg-type]  # numbers, all of them
+        _check_calendar(numbers, len(unfolded), start)  # type: ignore[arg-type]  # numbers, all of them
     except (ValueError, OverflowError) as error:
         raise place.wrong(f"milliseconds since it was recorded ({error})", numbers) from None
+    return unfolded.trace(lambda: timestamps(numbers, len(unfolded), start))  # type: ignore[arg-type]  # numbers, all of them
+
+
+def _check_calendar(numbers: list[float], count: int, start: str) -> None:
+    """See to it that each timestamp can be made when it is asked for."""
+    last = numbers[-1] if numbers else 0
+    timestamps([min(numbers, default=0), max(numbers, default=0), last + count], 3, start)
 
 
 def _checkpoints(data: JSON, signals: Trace, start: str, place: Place) -> tuple[Checkpoint, ...]:

@@ -1,7 +1,8 @@
 """The signals that the items of a cassette stand for: pieces unfolded, ids counted, values and sources shared.
 
 A cassette has few names, few sources and many signals. So names are interned, equal sources are one object, and the signals are made
-column by column: a frozen dataclass takes most of its time to guard each field against itself.
+column by column: a frozen dataclass takes most of its time to guard each field against itself. What is wrong with an item is said when the
+cassette is read; the signals are made when somebody looks at them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import functools
 import sys
 from collections import deque
 from itertools import chain, islice, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_wfreplay.recording.codec_fold import DELTAS, agent_said_by, is_folded
 from pytest_wfreplay.recording.codec_states import States, is_change
@@ -24,41 +25,45 @@ if TYPE_CHECKING:
     from pytest_wfreplay.recording.codec_place import Place
     from pytest_wfreplay.steps.entry import Absent
 
+#: Name, payload, source, how many signals it is, and whether its payload is the list of their contents.
+_Item: TypeAlias = "tuple[str, JSON, SignalSource | None, int, bool]"
+
 _ITEM_KEYS = frozenset({"name", "payload", "source"})
 _SOURCE_KEYS = ("agent", "activation", "harness", "parent")
 _BLOCK = 1000
 
 
 class Unfolded:
-    """The signals of one recording, column by column, before they have timestamps."""
+    """The signals of one recording, looked through item by item; they are made when somebody looks at one."""
 
     def __init__(self, items: list[JSON], initial_state: JSON | Absent, place: Place) -> None:
-        self._names: list[str] = []
-        self._payloads: list[JSON] = []
-        self._sources: list[SignalSource | None] = []
+        self._items: list[_Item] = []
         self._shared: dict[object, SignalSource] = {}
         self._place = place
+        self._count = 0
         states = States(initial_state)
         for index, item in enumerate(items):
             self._add(index, item, states)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return self._count
 
-    def trace(self, timestamps: list[str]) -> Trace:
-        """The trace; one timestamp a signal."""
-        count = len(self)
-        made: list[Signal] = list(map(object.__new__, repeat(Signal, count)))
+    def trace(self, timestamps: Callable[[], list[str]]) -> Trace:
+        """The trace; `timestamps` gives one a signal."""
+        return Trace.of(self._count, lambda: self._made(timestamps()))
+
+    def _made(self, timestamps: list[str]) -> tuple[Signal, ...]:
+        made: list[Signal] = list(map(object.__new__, repeat(Signal, self._count)))
         columns: dict[str, Iterable[object]] = {
-            "id": _ids(count),
-            "name": self._names,
-            "payload": self._payloads,
+            "id": _ids(self._count),
+            "name": chain.from_iterable(repeat(name, count) for name, _, _, count, _ in self._items),
+            "payload": chain.from_iterable(map(_payloads, self._items)),
             "timestamp": timestamps,
-            "source": self._sources,
+            "source": chain.from_iterable(repeat(source, count) for _, _, source, count, _ in self._items),
         }
         for field, column in columns.items():
             _fill(made, getattr(Signal, field).__set__, column)
-        return Trace(made)
+        return tuple(made)
 
     def _add(self, index: int, item: JSON, states: States) -> None:
         if type(item) is not dict or not item.keys() <= _ITEM_KEYS or type(item.get("name")) is not str:
@@ -66,22 +71,19 @@ class Unfolded:
         name = sys.intern(item["name"])  # type: ignore[arg-type]  # it is a text, see above
         payload = item.get("payload")
         source = self._source(index, item["source"]) if "source" in item else None
-        if name in DELTAS and is_folded(name, payload):
-            chunks: list[JSON] = payload["content"]  # type: ignore[index,call-overload,assignment]  # folded, see above
-            if not chunks:
-                raise self._place.at(index).at("payload").wrong("at least one chunk", payload)
-            self._names.extend(repeat(name, len(chunks)))
-            self._payloads.extend([{"content": chunk} for chunk in chunks])
-            self._sources.extend(repeat(source, len(chunks)))
-            return
-        if is_change(name):
+        count, is_chunks = 1, name in DELTAS and is_folded(name, payload)
+        if is_chunks:
+            payload = payload["content"]  # type: ignore[index,call-overload]  # folded, see above
+            count = len(payload)  # type: ignore[arg-type]  # the list of chunks
+            if not count:
+                raise self._place.at(index).at("payload").wrong("at least one chunk", {"content": payload})
+        elif is_change(name):
             try:
                 payload = states.complete(name, payload)
             except ValueError as error:
                 raise self._place.at(index).at("payload").wrong(str(error), payload) from None
-        self._names.append(name)
-        self._payloads.append(payload)
-        self._sources.append(source)
+        self._items.append((name, payload, source, count, is_chunks))
+        self._count += count
 
     def _source(self, index: int, written: JSON) -> SignalSource | None:
         if written is None:
@@ -108,6 +110,13 @@ class Unfolded:
         if "agent" not in texts:
             texts["agent"] = agent_said_by(texts.get("activation"))  # type: ignore[arg-type]  # looked at above
         return SignalSource(**{key: _interned(value) for key, value in texts.items()})
+
+
+def _payloads(item: _Item) -> Iterable[JSON]:
+    _, payload, _, _, is_chunks = item
+    if is_chunks and isinstance(payload, list):
+        return [{"content": chunk} for chunk in payload]
+    return (payload,)
 
 
 def _interned(value: object) -> str | None:
