@@ -48,11 +48,11 @@ VOLATILE = [
 ]
 
 
-#: what a reader's terminal is taken to be; pytest-asyncio warns without its option where a project has no ini file
+#: what a reader's terminal is taken to be, with pytest, pytest-asyncio (which warns without its option where there is no ini file) and us installed
 READERS = {
     "COLUMNS": "80",
     "NO_COLOR": "1",
-    "PYTEST_ADDOPTS": "-o asyncio_default_fixture_loop_scope=function -p no:cacheprovider",
+    "PYTEST_ADDOPTS": "-o asyncio_default_fixture_loop_scope=function -p no:cacheprovider -p no:anyio -p no:hypothesispytest -p no:xdist",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONIOENCODING": "utf-8",
 }
