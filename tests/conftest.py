@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_wfreplay.deck import Deck, Treatment
+from pytest_wfreplay.recording.cassette import Cassette
+from pytest_wfreplay.recording.codec.text import decode, encode
+from pytest_wfreplay.recording.divergence import report
+from pytest_wfreplay.steps.scope import entered
 
 pytest_plugins = ["pytester"]
 
@@ -16,3 +30,49 @@ def pytest_configure() -> None:
     """
     for name in ("CI", "BUILD_NUMBER"):
         os.environ.pop(name, None)
+
+
+@dataclass
+class Played:
+    """What a test did in a deck: what it gave, what it raised, and the deck, closed."""
+
+    value: Any
+    error: BaseException | None
+    deck: Deck
+    seconds: float
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of the divergences that the deck found."""
+        return [divergence.kind for divergence in self.deck.divergences]
+
+    @property
+    def report(self) -> str:
+        """The report of all that diverged."""
+        return "\n".join(report(self.deck.divergences)) if self.deck.divergences else ""
+
+    @property
+    def cassette(self) -> Cassette:
+        """What was recorded, as it comes back from its file."""
+        return decode(encode(self.deck.cassette()), path="recorded.yaml")
+
+
+def _play(test: Callable[[], Any], cassette: Cassette | None = None, **treatment: Any) -> Played:
+    """Do what a test does: record it, or replay it from a cassette. `test` is a function, sync or async."""
+    shown = {"shown": "cassettes/test.yaml", "test": "test.py::test", "commands": ("accept the change: pytest --record",), **treatment}
+    deck = Deck("record" if cassette is None else "replay", Treatment(**shown), cassette)
+    value, error = None, None
+    began = time.perf_counter()
+    with entered(deck.scope):
+        try:
+            value = asyncio.run(asyncio.wait_for(test(), 30)) if inspect.iscoroutinefunction(test) else test()
+        except (Exception, asyncio.CancelledError) as raised:
+            error = raised
+    deck.close()
+    return Played(value, error, deck, time.perf_counter() - began)
+
+
+@pytest.fixture
+def play() -> Callable[..., Played]:
+    """Records a test, or replays it from a cassette."""
+    return _play

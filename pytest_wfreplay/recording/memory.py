@@ -99,6 +99,10 @@ class Memory:
         self._consumed[order] = 1
         return None
 
+    def dismiss(self, order: int) -> None:
+        """A step began, and was refused: that was said, and it is not left over."""
+        self._consumed[order] = 1
+
     def twin(self, key: str, fits: Callable[[Entry], bool]) -> int | None:
         """The place of another occurrence that is waiting and fits, where nobody decides which occurrence is whose."""
         if self.strands.decide:

@@ -71,6 +71,7 @@ class Replayer:
                 is_mine = memory.find(key) is not None
                 before = memory.consume(order) if is_mine else None
             if before is not None:
+                memory.dismiss(order)
                 raise self._refusal(reordered(memory, memory.at(order), before, self._place, self._context))
             if is_mine:
                 return memory.recall(order)
@@ -101,6 +102,7 @@ class Replayer:
         if known is None or memory.find(key) is None:
             divergence = unrecorded(memory, key, given, self._place, self._context)
         else:
+            memory.dismiss(known.order)
             divergence = wrong_input(memory, known, given, self._place, self._context)
         raise self._refusal(divergence)
 
