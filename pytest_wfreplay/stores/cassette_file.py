@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, CassetteUnreadable
 from pytest_wfreplay.recording.cassette import MAX_BYTES, RECORD, Cassette
-from pytest_wfreplay.recording.codec import decode, differs_only_in_volatile, encode
+from pytest_wfreplay.recording.codec.text import decode, differs_only_in_volatile, encode
 from pytest_wfreplay.stores.files_partial import PartialFile
 
 if TYPE_CHECKING:

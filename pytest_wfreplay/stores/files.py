@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.clock import SystemClock, iso
 from pytest_wfreplay.errors import CassetteMissing, RecordingFinalized, RecordingNotFound
 from pytest_wfreplay.recording.cassette import MAX_BYTES, Cassette
-from pytest_wfreplay.recording.codec_peek import peek
+from pytest_wfreplay.recording.codec.peek import peek
 from pytest_wfreplay.recording.draft import Draft, ending, new_recording_id
 from pytest_wfreplay.recording.given import given_patterns, given_query, given_recording
 from pytest_wfreplay.recording.names import safe_name, slug

@@ -14,7 +14,7 @@ import yaml
 from pytest_wfreplay.clock import iso
 from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.recording.cassette import Cassette
-from pytest_wfreplay.recording.codec import decode, encode
+from pytest_wfreplay.recording.codec.text import decode, encode
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
 from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.trace import Trace

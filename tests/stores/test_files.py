@@ -81,7 +81,7 @@ def test_a_list_counts_signals_without_reading_them(tmp_path: Path, monkeypatch:
     def refuse(*_: object) -> None:
         raise AssertionError("it was read")
 
-    monkeypatch.setattr("pytest_wfreplay.recording.codec_unfold.Unfolded._add", refuse)
+    monkeypatch.setattr("pytest_wfreplay.recording.codec.unfold.Unfolded._add", refuse)
     assert asyncio.run(FileSignalStore(tmp_path).list()) == [metadata]
 
 

@@ -1,0 +1,138 @@
+"""The signals that the items of a cassette stand for: pieces unfolded, ids counted, values and sources shared.
+
+A cassette has few names, few sources and many signals. So names are interned, equal sources are one object, and the signals are made
+column by column: a frozen dataclass takes most of its time to guard each field against itself. What is wrong with an item is said when the
+cassette is read; the signals are made when somebody looks at them.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections import deque
+from itertools import chain, islice, repeat
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_wfreplay.recording.codec.fold import DELTAS, agent_said_by, is_folded
+from pytest_wfreplay.recording.codec.states import States, is_change
+from pytest_wfreplay.signal import Signal, SignalSource, signal_id
+from pytest_wfreplay.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pytest_wfreplay.jsonable import JSON
+    from pytest_wfreplay.recording.codec.place import Place
+    from pytest_wfreplay.steps.entry import Absent
+
+#: Name, payload, source, how many signals it is, and whether its payload is the list of their contents.
+_Item: TypeAlias = "tuple[str, JSON, SignalSource | None, int, bool]"
+
+_ITEM_KEYS = frozenset({"name", "payload", "source"})
+_SOURCE_KEYS = ("agent", "activation", "harness", "parent")
+_BLOCK = 1000
+
+
+class Unfolded:
+    """The signals of one recording, looked through item by item; they are made when somebody looks at one."""
+
+    def __init__(self, items: list[JSON], initial_state: JSON | Absent, place: Place) -> None:
+        self._items: list[_Item] = []
+        self._shared: dict[object, SignalSource] = {}
+        self._place = place
+        self._count = 0
+        states = States(initial_state)
+        for index, item in enumerate(items):
+            self._add(index, item, states)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def trace(self, timestamps: Callable[[], list[str]]) -> Trace:
+        """The trace; `timestamps` gives one a signal."""
+        return Trace.of(self._count, lambda: self._made(timestamps()))
+
+    def _made(self, timestamps: list[str]) -> tuple[Signal, ...]:
+        made: list[Signal] = list(map(object.__new__, repeat(Signal, self._count)))
+        columns: dict[str, Iterable[object]] = {
+            "id": _ids(self._count),
+            "name": chain.from_iterable(repeat(name, count) for name, _, _, count, _ in self._items),
+            "payload": chain.from_iterable(map(_payloads, self._items)),
+            "timestamp": timestamps,
+            "source": chain.from_iterable(repeat(source, count) for _, _, source, count, _ in self._items),
+        }
+        for field, column in columns.items():
+            _fill(made, getattr(Signal, field).__set__, column)
+        return tuple(made)
+
+    def _add(self, index: int, item: JSON, states: States) -> None:
+        if type(item) is not dict or not item.keys() <= _ITEM_KEYS or type(item.get("name")) is not str:
+            raise self._place.at(index).wrong('a signal: {"name": text, "payload": any JSON, "source": object}', item)
+        name = sys.intern(item["name"])  # type: ignore[arg-type]  # it is a text, see above
+        payload = item.get("payload")
+        source = self._source(index, item["source"]) if "source" in item else None
+        count, is_chunks = 1, name in DELTAS and is_folded(name, payload)
+        if is_chunks:
+            payload = payload["content"]  # type: ignore[index,call-overload]  # folded, see above
+            count = len(payload)  # type: ignore[arg-type]  # the list of chunks
+            if not count:
+                raise self._place.at(index).at("payload").wrong("at least one chunk", {"content": payload})
+        elif is_change(name):
+            try:
+                payload = states.complete(name, payload)
+            except ValueError as error:
+                raise self._place.at(index).at("payload").wrong(str(error), payload) from None
+        self._items.append((name, payload, source, count, is_chunks))
+        self._count += count
+
+    def _source(self, index: int, written: JSON) -> SignalSource | None:
+        if written is None:
+            return None
+        if not isinstance(written, dict):
+            raise self._place.at(index).at("source").wrong("an object with agent, activation, harness, parent", written)
+        try:
+            key = tuple(written.items())
+            shared = self._shared.get(key)
+        except TypeError:
+            raise self._place.at(index).at("source").wrong("texts and a position", written) from None
+        if shared is None:
+            shared = self._shared[key] = self._read_source(written, self._place.at(index).at("source"))
+        return shared
+
+    def _read_source(self, written: dict[str, JSON], place: Place) -> SignalSource:
+        for key, value in written.items():
+            if key not in _SOURCE_KEYS:
+                raise place.at(key).wrong(f"one of {', '.join(_SOURCE_KEYS)}", key)
+            is_position = key == "parent" and isinstance(value, int) and not isinstance(value, bool) and value > 0
+            if not (value is None or isinstance(value, str) or is_position):
+                raise place.at(key).wrong("a position, from 1" if key == "parent" else "text", value)
+        texts = {key: signal_id(value) if isinstance(value, int) else value for key, value in written.items()}
+        if "agent" not in texts:
+            texts["agent"] = agent_said_by(texts.get("activation"))  # type: ignore[arg-type]  # looked at above
+        return SignalSource(**{key: _interned(value) for key, value in texts.items()})
+
+
+def _payloads(item: _Item) -> Iterable[JSON]:
+    _, payload, _, _, is_chunks = item
+    if is_chunks and isinstance(payload, list):
+        return [{"content": chunk} for chunk in payload]
+    return (payload,)
+
+
+def _interned(value: object) -> str | None:
+    return sys.intern(value) if isinstance(value, str) else None
+
+
+def _fill(signals: list[Signal], set_field: Callable[[Signal, object], None], column: Iterable[object]) -> None:
+    deque(map(set_field, signals, column), maxlen=0)
+
+
+def _ids(count: int) -> Iterator[str]:
+    blocks = (_block(number) for number in range(count // _BLOCK + 1))
+    return islice(chain.from_iterable(blocks), count)
+
+
+@functools.lru_cache(maxsize=100)
+def _block(number: int) -> tuple[str, ...]:
+    """A thousand ids: most recordings have the same ones, so they share them."""
+    return tuple(map(signal_id, range(number * _BLOCK + 1, (number + 1) * _BLOCK + 1)))
