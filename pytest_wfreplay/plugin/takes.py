@@ -109,7 +109,7 @@ class Takes:
             call.excinfo = pytest.ExceptionInfo.from_exception(error)
         report = yield
         if error is not None and has_words_only and report.failed:
-            report.longrepr = words(error, item)
+            report.longrepr = words(error, item, report.longrepr)
         self._count(take, call.when)
         return report
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from _pytest._code.code import ReprEntry, ReprExceptionInfo, ReprFileLocation, ReprTraceback
+from _pytest._code.code import ExceptionChainRepr, ReprEntry, ReprFileLocation, ReprTraceback
 
 from pytest_wfreplay.errors import DivergenceError, WfreplayError
 
@@ -38,14 +38,18 @@ def divergence_in(error: BaseException) -> DivergenceError | None:
     return None
 
 
-def words(error: BaseException, item: pytest.Item) -> ReprExceptionInfo:
-    """A failure told in words alone, in pytest's own shape: so pytest-xdist can send it, and the short summary and JUnit have its first line."""
+def words(error: BaseException, item: pytest.Item, shown: object) -> ExceptionChainRepr:
+    """A failure told in words alone, after what pytest shows of what led to it.
+
+    In pytest's own shape: so pytest-xdist can send it, and the short summary and JUnit have its first line.
+    """
     path, line, _ = item.location
     name = type(error).__name__
     lines = [line for part in (f"{name}: {error}", *getattr(error, "__notes__", ())) for line in part.splitlines()]
-    entry = ReprEntry([f"E   {line}" for line in lines], None, None, None, "long")
+    told = ReprTraceback([ReprEntry([f"E   {line}" for line in lines], None, None, None, "long")], None, "long")
     crash = ReprFileLocation(path, (line or 0) + 1, f"{name}: {error}")
-    return ReprExceptionInfo(reprtraceback=ReprTraceback([entry], None, "long"), reprcrash=crash)
+    before = shown.chain[:-1] if isinstance(shown, ExceptionChainRepr) else ()
+    return ExceptionChainRepr([*before, (told, crash, None)])
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

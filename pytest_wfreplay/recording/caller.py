@@ -7,7 +7,7 @@ from pathlib import PurePath
 from types import FrameType
 
 #: Whose frames are nobody's business.
-_MACHINERY = ("pytest_wfreplay", "asyncio", "concurrent", "threading", "contextlib", "functools", "_pytest", "pluggy", "pytest_asyncio", "anyio")
+_MACHINERY = ("pytest_wfreplay", "asyncio", "concurrent", "threading", "contextlib", "functools", "pluggy", "pytest_asyncio", "anyio")
 
 
 def caller(*, below: str = "") -> str:
@@ -15,8 +15,8 @@ def caller(*, below: str = "") -> str:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's callers, without reading their sources
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module == "asyncio.events":
-            # Below the event loop stand whoever started it, not whoever called us.
+        if module == "asyncio.events" or module.startswith("_pytest."):
+            # Below the event loop and the test runner stand whoever started them, not whoever called us.
             return ""
         if module.partition(".")[0] not in _MACHINERY and not frame.f_code.co_filename.startswith("<frozen"):
             path = PurePath(frame.f_code.co_filename)

@@ -53,8 +53,8 @@ class Ran:
         return [line for line in match[1].splitlines() if line.strip()]
 
     def told(self, test: str) -> list[str]:
-        """The lines of a test's failure that pytest marks with E."""
-        return [line[4:] for line in self.of(test) if line.startswith("E   ")]
+        """The lines of a test's failure that pytest marks with E, without their indentation and our package's name."""
+        return [line[1:].strip().removeprefix("pytest_wfreplay.errors.") for line in self.of(test) if line.startswith("E  ")]
 
 
 class Project:
