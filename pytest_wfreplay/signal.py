@@ -128,7 +128,7 @@ class SignalDefinition:
             raise SignalPayloadError("payload", f"not what {self.name!r} is defined as: {'; '.join(problems)}", hint="Pass what its schema asks for.")
         return Signal(made.id, made.name, value, made.timestamp, made.source)
 
-    def is_(self, obj: object, *, validate_payload: bool = False) -> bool:
+    def is_(self, obj: object, validate_payload: bool = False) -> bool:  # noqa: FBT001, FBT002 - the contract's own shape
         """Whether it is a signal of this name and, if asked, one whose payload the schema accepts."""
         if not is_signal(obj) or obj.name != self.name:
             return False

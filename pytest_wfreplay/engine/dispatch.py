@@ -3,7 +3,8 @@
 1. Signals go through one queue. A signal is heard by everybody before the next one is looked at.
 2. What comes from outside is admitted only when the queue is empty. So everything else is computed from the order of arrivals, and a
    replay that feeds the same order gets the same run.
-3. After the run began to terminate, or to fail, no agent is activated; each one that would have been says so.
+3. After the run began to terminate, or to fail, no agent is activated; each one that would have been says so. `workflow:end` is heard by
+   everybody but agents; how a run ended before its time (failed, out of time, cancelled) by the trace and the adapters only.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Dispatcher:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._echoes = Echoes(plan.max_activations, line.signals)
         self._is_failing = False
+        self._is_over = False
 
     def say(self, signal: Signal) -> None:
         """Let a signal that was placed wait for its turn."""
@@ -78,11 +80,14 @@ class Dispatcher:
                 await self._admit(arrival)
             elif self._tasks:
                 await self._inbox.wait()
-            elif not self._queue:
+            elif self._is_over and not self._queue:
                 return
+            elif not self._queue:
+                self._is_over = True
+                self._line.emit("workflow:end", {"activations": self.activations}, None)
 
     async def close(self, name: str, payload: JSON) -> None:
-        """Stop who still speaks, let what was said be heard by those who only listen, and say the last word."""
+        """Ended before its time: stop who still speaks, let what was said be heard by those who only listen, and say the last word."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -166,6 +171,8 @@ class Dispatcher:
     async def _wake(self, name: str, signal: Signal) -> None:
         agent = self.plan.agents[name]
         ctx = AgentContext(signal, self.plan.state.view(), self.plan.input)
+        if self._is_over:
+            return  # nobody speaks after the last word
         if self.is_terminating or self._is_failing:
             self._skip(name, "the workflow is failing" if self._is_failing else "the workflow is terminating", signal)
         elif agent.when is not None and not await asked("guard", name, agent.when, ctx):

@@ -56,7 +56,6 @@ async def _live(run: Dispatcher, journal: Journal, adapters: Adapters) -> tuple[
     except BaseException as error:  # noqa: BLE001 - it is raised again when the journal is closed
         await run.close("workflow:failed", {"error": briefly(error)})
         return "failed", error
-    await run.close("workflow:end", {"activations": run.activations})
     return "completed", None
 
 

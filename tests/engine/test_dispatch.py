@@ -452,3 +452,19 @@ def test_a_long_burst_is_not_a_circle(run: Run) -> None:
         reducers={"y": lambda state, _: state.update(n=state["n"] + 1)},
     )
     assert result.state == {"n": 500}
+
+
+def test_everybody_but_agents_hears_the_last_word(flow: Workflow, run: Run) -> None:
+    heard: dict[str, list[str]] = {"handler": [], "process": []}
+    agent = flow.agent(prompt="hi", activate_on=["workflow:start", "workflow:end"])
+    result = run(
+        agents={"one": agent},
+        state={"names": []},
+        reducers={"workflow:*": lambda state, signal: state["names"].append(signal.name)},
+        handlers={"**": lambda _state, signal: heard["handler"].append(signal.name)},
+        processes={"**": lambda _state, signal: heard["process"].append(signal.name)},
+    )
+    assert result.signals.names[-2:] == ["workflow:end", "state:names:changed"]
+    assert result.state == {"names": ["workflow:start", "workflow:end"]}
+    assert result.metrics.activations == 1
+    assert heard["handler"] == heard["process"] == result.signals.names
