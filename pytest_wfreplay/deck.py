@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound
-from pytest_wfreplay.recording.caller import caller
+from pytest_wfreplay.recording.caller import caller, working_folder
 from pytest_wfreplay.recording.cassette import Cassette
 from pytest_wfreplay.recording.divergence import Divergence, Place, error_of
 from pytest_wfreplay.recording.draft import new_recording_id
@@ -256,7 +256,8 @@ class RecordingOptions:
         clean = Redactor().json
         if self.mode == "replay":
             recording = await self._load(store)
-            place = Place(f"run of workflow {run.workflow!r}", f"recording {recording.metadata.id}", caller())
+            here = working_folder()
+            place = Place(f"run of workflow {run.workflow!r}", f"recording {recording.metadata.id}", caller(below=here), root=here)
             return Replayer(recording, Matching(clean=clean), place)
         tags = tuple(self.tags)
         id = await store.create(self.name, tags, harness_type_of(run.harnesses), run.workflow)  # noqa: A001 - the word of the contract

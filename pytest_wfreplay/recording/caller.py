@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import FrameType
 
 #: Whose frames are nobody's business.
@@ -24,3 +24,11 @@ def caller(*, below: str = "") -> str:
             return f"{shown}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
+
+
+def working_folder() -> str:
+    """From where people outside of tests read paths; empty where it is gone."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
