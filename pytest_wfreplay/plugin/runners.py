@@ -7,6 +7,7 @@ import functools
 import inspect
 import unittest
 from collections.abc import Iterator
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,10 @@ __tracebackhide__ = True
 def in_scope(item: pytest.Item, scope: Scope | None) -> Iterator[None]:
     """Give an async test the scope inside its own coroutine: some runners start it in a context of their own."""
     function = getattr(item, "obj", None)
+    # unittest's own async tests run in a context that was copied when the test case was made.
+    context = getattr(getattr(item, "instance", None), "_asyncioTestContext", None)
+    if isinstance(context, Context):
+        context.run(current.set, scope)
     if not inspect.iscoroutinefunction(function) or not isinstance(item, pytest.Function):
         yield
         return

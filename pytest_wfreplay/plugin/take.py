@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,6 @@ from pytest_wfreplay.steps.scope import Scope, entered
 from pytest_wfreplay.stores.cassette_file import CassetteFile
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_wfreplay.jsonable import JSON
     from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.plugin.wishes import Wishes
@@ -78,7 +77,7 @@ class Take:
     @property
     def shown(self) -> str:
         """The cassette as people are shown it."""
-        return str(self.path.relative_to(self.settings.root)) if self.path.is_relative_to(self.settings.root) else str(self.path)
+        return self._shown(self.path)
 
     @contextlib.contextmanager
     def prepared(self, request: pytest.FixtureRequest) -> Iterator[None]:
@@ -138,15 +137,28 @@ class Take:
         try:
             if act == "refuse":
                 raise CassetteMissing(self.shown, "there is no cassette for this test", hint=f"Record it: {self.command}")
-            if act == "record":
-                self._partial = file.partial()
-            cassette = file.read() if act == "replay" else None
+            with self._told():
+                if act == "record":
+                    self._partial = file.partial()
+                cassette = file.read() if act == "replay" else None
             if cassette is not None:
                 self._check_age(cassette)
         except WfreplayError as problem:
             self._problem = problem
             return Deck("replay", self._treatment())
         return Deck(act, self._treatment(), cassette)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what is wrong with a cassette's file as this test's people know the file, and with the command that helps."""
+        try:
+            yield
+        except CassetteError as error:
+            hint = error.hint.replace("pytest --record.", f"{self.command}.")
+            raise type(error)(self._shown(Path(error.path)), error.problem, line=error.line, hint=hint) from None
+
+    def _shown(self, path: Path) -> str:
+        return str(path.relative_to(self.settings.root)) if path.is_relative_to(self.settings.root) else str(path)
 
     def _treatment(self) -> Treatment:
         return Treatment(
@@ -169,7 +181,7 @@ class Take:
             if recording.metadata.created_at:
                 age = (SystemClock().now() - read_iso(recording.metadata.created_at)).total_seconds()
                 if limit is not None and age > limit:
-                    raise CassetteError(self.shown, f"recorded {age:.0f} s ago; max_age is {limit:g} s", hint=f"Record it again: {self.command}")
+                    raise CassetteError(self.shown, f"recorded {_span(age)} ago; max_age is {_span(limit)}", hint=f"Record it again: {self.command}")
 
     def _settle_failure(self, error: BaseException | None) -> None:
         """The test failed: keep what was recorded beside the cassette, and let a divergence that was swallowed speak."""
@@ -189,9 +201,10 @@ class Take:
     def _keep_beside(self, deck: Deck, error: BaseException | None) -> None:
         """Keep the recording of a failed test where replay ignores it; of a skipped one there is nothing to keep."""
         try:
-            if error is None or not is_skip(error):
-                self.file.write_failed(deck.cassette())
-            self.file.partial()
+            with self._told():
+                if error is None or not is_skip(error):
+                    self.file.write_failed(deck.cassette())
+                self.file.partial()  # drops what is there: it was kept, or there is nothing to keep
         except WfreplayError as problem:
             if error is None:
                 raise
@@ -209,7 +222,8 @@ class Take:
                 hint="Run a workflow in it, or take the marker away.",
             )
         if deck.act == "record":
-            self.file.write(deck.cassette())
+            with self._told():
+                self.file.write(deck.cassette())
         self.did = {"record": RECORDED, "replay": REPLAYED, "live": LIVE}[deck.act]
 
     def _close(self) -> Deck:
@@ -220,3 +234,9 @@ class Take:
     def _deck(self) -> Deck:
         assert self.deck is not None, "the fixture opens the deck before the test is called"  # noqa: S101 - a law of pytest's order
         return self.deck
+
+
+def _span(seconds: float) -> str:
+    """Seconds, or days where there are many."""
+    days = seconds / 86400
+    return f"{seconds:.0f} s" if days < 2 and seconds >= 10 else f"{seconds:g} s" if days < 2 else f"{days:.0f} days"  # noqa: PLR2004 - see above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -25,9 +26,11 @@ def tidy(error: BaseException) -> bool:
         kept = [entry for entry in everything if _is_users(entry)]
         if kept or isinstance(one, WfreplayError):
             one.__traceback__ = _linked(kept or everything[-1:])
-            if one is error and not kept:
-                return False
-    return True
+        cause = one.__cause__
+        if isinstance(one, WfreplayError) and cause is not None and not any(map(_is_own, _walk(cause.__traceback__))):
+            # What the system told us is in our message; where in our code it did is nobody's business.
+            one.__cause__ = None
+    return any(map(_is_users, _walk(error.__traceback__)))
 
 
 def divergence_in(error: BaseException) -> DivergenceError | None:
@@ -81,6 +84,14 @@ def _linked(entries: list[TracebackType]) -> TracebackType | None:
 
 
 def _is_users(entry: TracebackType) -> bool:
-    frame = entry.tb_frame
-    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return package != _PACKAGE and package not in _MACHINERY and not frame.f_code.co_filename.startswith("<frozen")
+    package = _package(entry)
+    return package != _PACKAGE and package not in _MACHINERY and not entry.tb_frame.f_code.co_filename.startswith("<frozen")
+
+
+def _is_own(entry: TracebackType) -> bool:
+    """Whether a frame is the user's own, not the standard library's for whoever called it."""
+    return _is_users(entry) and _package(entry) not in sys.stdlib_module_names
+
+
+def _package(entry: TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -37,7 +37,7 @@ class Ran:
 
     @property
     def outcomes(self) -> dict[str, str]:
-        """test -> what became of it, for `-v`."""
+        """Test -> what became of it, for `-v`."""
         found = re.findall(r"^(?:\[gw\d\] .*?)?\S+?::(.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS|RERUN)", self.text, re.MULTILINE)
         return {name: outcome.lower() for name, outcome in found}
 
@@ -48,7 +48,11 @@ class Ran:
 
     def of(self, test: str) -> list[str]:
         """The lines of a test's failure."""
-        match = re.search(rf"^_+ (?:ERROR at \w+ of )?{re.escape(test)} _+\n(.*?)(?=^(?:_{{3,}} \S|={{3,}}|wfreplay:|\S+ warnings summary))", self.text, re.MULTILINE | re.DOTALL)
+        match = re.search(
+            rf"^_+ (?:ERROR at \w+ of )?{re.escape(test)} _+\n(.*?)(?=^(?:_{{3,}} \S|={{3,}}|wfreplay:|\S+ warnings summary))",
+            self.text,
+            re.MULTILINE | re.DOTALL,
+        )
         assert match, f"no failure of {test} in\n{self.text}"
         return [line for line in match[1].splitlines() if line.strip()]
 

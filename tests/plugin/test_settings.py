@@ -92,7 +92,10 @@ def test_each_mode_does_what_it_says_and_a_marker_only_narrows(project: Project)
 def test_what_cannot_be_meant_is_a_usage_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write(text=MODES)
     assert usage_error(project, "--wfreplay=rewite") == f"--wfreplay: 'rewite' is not a mode. {CHOICES}"
-    assert usage_error(project, "--record", "--wfreplay=none") == "--record means --wfreplay=rewrite, and --wfreplay=none contradicts it: give one of them."
+    assert (
+        usage_error(project, "--record", "--wfreplay=none")
+        == "--record means --wfreplay=rewrite, and --wfreplay=none contradicts it: give one of them."
+    )
     monkeypatch.setenv("WFREPLAY_MODE", "Record")
     assert usage_error(project) == f"WFREPLAY_MODE: 'Record' is not a mode. {CHOICES}"
     monkeypatch.delenv("WFREPLAY_MODE")
@@ -119,7 +122,9 @@ def test_ci_replays(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not project.was_live
 
 
-@pytest.mark.parametrize(("said", "locks"), [("", False), ("0", False), ("false", False), ("False", False), ("no", False), ("1", True), ("yes", True)])
+@pytest.mark.parametrize(
+    ("said", "locks"), [("", False), ("0", False), ("false", False), ("False", False), ("no", False), ("1", True), ("yes", True)]
+)
 def test_ci_is_set_unless_it_says_no(said: str, locks: bool) -> None:
     assert is_ci({"CI": said}) is locks
     assert not is_ci({})

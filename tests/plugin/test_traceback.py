@@ -135,7 +135,7 @@ def test_other_styles_and_the_full_trace_work_too(failing: Project) -> None:
 
 
 def test_junit_and_workers_of_xdist_get_the_headline_too(failing: Project) -> None:
-    lean = tuple("-p no:cacheprovider -p no:hypothesispytest -p no:asyncio -p no:anyio".split())
+    lean = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:anyio")
     ran = failing.run("-n", "2", "--junitxml=report.xml", lean=lean)
     assert f"FAILED test_it.py::test_swallows - {HEADLINE}" in ran.text
     assert ran.summary == "wfreplay: 0 replayed, 0 recorded, 6 diverged, 0 unused cassettes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,7 +94,7 @@ def test_is_young():
 def test_is_old():
     step.run("work", live, input=1)
 
-@pytest.mark.wfreplay(redact=["hush-[0-9]+", str.swapcase])
+@pytest.mark.wfreplay(redact=["hush-[0-9]+", lambda text: text.replace("aB", "?")])
 def test_redacts():
     step.run("work", live, input="hush-1234 aB")
 
@@ -114,7 +115,7 @@ class TestConfigured:
         step.run("work", live, input=1)
 
 class TestElsewhere:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def wfreplay_cassette_dir(self):
         return "elsewhere"
 
@@ -135,15 +136,15 @@ def test_every_keyword_does_what_it_says(project: Project) -> None:
     assert names == ["configured.yaml", "marked.yaml", "shared.yaml"]
     assert (project.path / "elsewhere/mine/test_with_a_name.yaml").is_file()
     redacted = project.cassette("test_it/test_redacts.yaml")
-    assert 'input: "[redacted] Ab"' in redacted.read_text() or "hush" not in redacted.read_text()
+    assert 'input: "[redacted] ?"' in redacted.read_text()
+    assert "1234" not in redacted.read_text()
     old = project.cassette("test_it/test_is_old.yaml")
     text = old.read_text()
     old.write_text(text.replace('"at": "20', '"at": "19'))
     ran = project.replay()
     assert {name for name, outcome in ran.outcomes.items() if outcome != "passed"} == {"test_is_old"}, ran.text
     told = ran.told("test_is_old")
-    assert told[0].startswith("CassetteError: cassettes/test_it/test_is_old.yaml: recorded 31")
-    assert told[0].endswith(" s ago; max_age is 2.592e+06 s")
+    assert re.fullmatch(r"CassetteError: cassettes/test_it/test_is_old\.yaml: recorded 36\d\d\d days ago; max_age is 30 days", told[0])
     assert told[1] == 'hint: Record it again: pytest --record "test_it.py::test_is_old"'
     assert not project.was_live
-    assert ran.summary == "wfreplay: 9 replayed, 0 recorded, 0 diverged, 0 unused cassettes"
+    assert ran.summary == "wfreplay: 10 replayed, 0 recorded, 0 diverged, 0 unused cassettes"
