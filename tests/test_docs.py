@@ -143,7 +143,7 @@ def _command(command: list[str], folder: Path, block: Block) -> _Printed:
     ran = subprocess.run(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", timeout=120, check=False
     )
-    return _Printed(ran.stdout.replace(f"{folder}{os.sep}", "").replace(str(folder), "."), ran.returncode, block)
+    return _Printed(ran.stdout.replace(str(folder), "/home/you/desk"), ran.returncode, block)
 
 
 @dataclass(slots=True)
