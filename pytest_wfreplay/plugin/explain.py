@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pytest_wfreplay.jsonable import JSON
     from pytest_wfreplay.signal import Signal
+    from pytest_wfreplay.steps.entry import Absent
     from pytest_wfreplay.trace import Trace
 
 #: How many differing fields of a signal are shown, and how many signals before the first that differs.
@@ -100,15 +102,21 @@ def _line(trace: Trace, at: int) -> str:
 
 
 def _differing_fields(left: Signal, right: Signal, *, with_id: bool) -> Iterator[str]:
-    from pytest_wfreplay.recording.divergence import spell_side, spread
+    from pytest_wfreplay.recording.differing import differences
 
     one, other = _said(left, with_id=with_id), _said(right, with_id=with_id)
-    fields = list(spread(one, other)) or [(".payload", left.payload, right.payload)]  # what deepdiff takes for equal: 1 and True
+    fields = list(differences(one, other))
     for path, before, after in fields[:_FIELDS_SHOWN]:
-        one_side, other_side = _sides(spell_side(before), spell_side(after))
+        one_side, other_side = _sides(_side(before), _side(after))
         yield f"{path.removeprefix('.')}: {one_side} on the left, {other_side} on the right"
     if len(fields) > _FIELDS_SHOWN:
         yield f"… and {len(fields) - _FIELDS_SHOWN} more fields"
+
+
+def _side(value: JSON | Absent) -> str:
+    from pytest_wfreplay.steps.entry import Absent
+
+    return "(nothing)" if isinstance(value, Absent) else json.dumps(value, ensure_ascii=False)
 
 
 def _said(signal: Signal, *, with_id: bool) -> dict[str, JSON]:
