@@ -8,6 +8,8 @@
 5. `json`, `toml` and `yaml` are parsed; other languages may only be shown when SHOWN names them.
 6. What made the environment that we run in (`python3 -m venv`, `pip install`), and the `.venv/bin/pytest` that runs us, are not run again here:
    `.ci/run` takes the README's commands by their word.
+
+When an output has changed and is right as it is now, `python tests/renew_docs.py README.md docs/*.md` writes it into the page.
 """
 
 from __future__ import annotations
