@@ -74,7 +74,7 @@ CHANGES = [
     ("other result", "outcome", "another outcome", '"done"', '"another"'),
     ("raises", "outcome", "the run failed; recorded, it completed", "ValueError", "outcome"),
     ("random", "input_mismatch", "price was given another input", "recorded: ", "this run: "),
-    ("swapped", "trace", "began in another order", "reordered?", "price, then save"),
+    ("swapped", "trace", "began in another order", "reordered?", "step price, then step save"),
 ]
 
 
@@ -155,15 +155,21 @@ HANDLERS = {"timer added": {"load:done": sleepy}, "raises": {"save:done": clumsy
 
 CHANGED_AGENTS = [
     ("other input", "input_mismatch", "agent activation load#1 was given another input", 'recorded: "load 7"', 'this run: "load 8"'),
-    ("renamed", "unrecorded_step", "agent activation cost#1 is not in the recording", "renamed?", "price#1"),
-    ("added in the middle", "unrecorded_step", "agent activation audit#1 is not in the recording", "inserted?", "audit"),
+    (
+        "renamed",
+        "unrecorded_step",
+        "agent activation cost#1 is not in the recording",
+        "renamed?",
+        "agent activation price#1 here, with the same input",
+    ),
+    ("added in the middle", "unrecorded_step", "agent activation audit#1 is not in the recording", "inserted?", "step 3 of 3"),
     ("added at the end", "unrecorded_step", "agent activation notify#1 is not in the recording", "inserted?", "after the last of 3 steps"),
     ("removed at the end", "unused_step", "agent activation save#1 was recorded and never began", "removed?", "step 3 of 3"),
     ("timer added", "unrecorded_step", "step sleep is not in the recording", "inserted?", '{"seconds": 30}'),
     ("other result", "trace", "this run", "state:save:changed", "recorded: "),
     ("raises", "outcome", "the run failed; recorded, it completed", "HandlerError", "outcome"),
     ("random", "input_mismatch", "agent activation price#1 was given another input", "recorded: ", "this run: "),
-    ("swapped", "trace", "another", "recorded: ", "this run: "),
+    ("swapped", "trace", "signal 10 is another one", "reordered?", "agent save speaks where price did"),
 ]
 
 

@@ -184,6 +184,8 @@ def _guess(recorded: Sequence[_Saying], current: Sequence[_Saying], index: int) 
     if was is not None and now is not None:
         if was == at(current, index + 1) and now == at(recorded, index + 1):
             return f"reordered? this run says {now[0]} before {was[0]}"
+        if was[0] == now[0] == "agent:activated":
+            return _other_agent(recorded, current, index)
         if was[1] == now[1]:
             return f"renamed? {was[0]} is now {now[0]}" if was[0] != now[0] else "the source is another one"
     if now is not None and was in (None, *(at(current, index + more) for more in range(1, _FURTHEST))):
@@ -191,3 +193,9 @@ def _guess(recorded: Sequence[_Saying], current: Sequence[_Saying], index: int) 
     if was is not None and now in (None, *(at(recorded, index + more) for more in range(1, _FURTHEST))):
         return f"removed? this run does not say {was[0]}"
     return ""
+
+
+def _other_agent(recorded: Sequence[_Saying], current: Sequence[_Saying], index: int) -> str:
+    was, now = (json.loads(said[index].payload).get("agent") for said in (recorded, current))
+    later = any(one.name == "agent:activated" and json.loads(one.payload).get("agent") == now for one in recorded[index + 1 :])
+    return f"reordered? agent {now} speaks where {was} did, and spoke later when it was recorded" if later else f"renamed? {was} is now {now}"

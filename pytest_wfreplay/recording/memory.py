@@ -44,7 +44,7 @@ class Memory:
         self._consumed = bytearray(len(self._entries))
         self._furthest: dict[str, int] = {}
         self._furthest_of: dict[tuple[str, Strand], int] = {}
-        self.turns = Turns(self._said.positions)
+        self.turns = Turns(self._said.positions, self._said.at_once)
         self.strands = Strands()
 
     @property
@@ -105,6 +105,7 @@ class Memory:
 
     def twin(self, key: str, fits: Callable[[Entry], bool]) -> int | None:
         """The place of another occurrence that is waiting and fits, where nobody decides which occurrence is whose."""
+        self.strands.here()
         if self.strands.decide:
             return None
         namespace, name, _ = read_key(key)
@@ -155,6 +156,13 @@ class _Said:
         #: Where what came from outside stands in the trace, from 1.
         self.positions = array("i")
         self._chain(orders)
+
+    def at_once(self, position: int) -> bool:
+        """Whether the signal at a position came within a millisecond (that is how times are written) of the one before it."""
+        if position < 2:
+            return False
+        was, now = (self._signals[at].timestamp for at in (position - 2, position - 1))
+        return was == now or (was[:-4] == now[:-4] and now[-4:-1].isdigit() and int(now[-4:-1]) - int(was[-4:-1]) <= 1)
 
     def began(self, order: int) -> int:
         """The position of a step's first signal, 0 where it said nothing."""

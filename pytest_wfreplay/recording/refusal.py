@@ -21,14 +21,15 @@ Context: TypeAlias = "Callable[[int | None], tuple[str, ...]]"
 
 def unrecorded(memory: Memory, key: str, given: JSON, place: Place, context: Context) -> Divergence:
     """This run begins a step that the recording does not know, or has begun already."""
-    expected = memory.expected(key)
+    expected = memory.expected(key) or _next_speaker(memory, key, given)
+    nothing_left = next(memory.waiting(), None) is None
     return Divergence(
         kind="unrecorded_step",
         place=place,
         headline=f"{described(key)} is not in the recording; its work was not begun",
         current=given,
         step=key,
-        position=expected.order + 1 if expected else memory.total + 1,
+        position=expected.order + 1 if expected else memory.total + 1 if nothing_left else None,
         total=memory.total,
         guess=_guess(memory, key, given, expected),
         caller=caller(below=place.root),
@@ -63,7 +64,7 @@ def reordered(memory: Memory, known: Known, before: Known, place: Place, context
         step=known.entry.key,
         position=known.order + 1,
         total=memory.total,
-        guess=f"reordered? recorded: {first.entry.key}, then {second.entry.key}; this run: {second.entry.key} first",
+        guess=f"reordered? recorded: {described(first.entry.key)}, then {described(second.entry.key)}; this run: {described(second.entry.key)} first",
         caller=caller(below=place.root),
         context=context(known.order),
     )
@@ -71,30 +72,29 @@ def reordered(memory: Memory, known: Known, before: Known, place: Place, context
 
 def _guess(memory: Memory, key: str, given: JSON, expected: Known | None) -> str:
     if memory.known(key) is not None:
-        return f"repeated? {key} was replayed already, and nothing is replayed twice"
+        return f"repeated? {described(key)} was replayed already, and nothing is replayed twice"
     if expected is None:
-        if key.endswith("/harness"):
-            return _guess_agent(memory, key, given)
         return "inserted? the recording has no more steps here"
-    if not isinstance(expected.entry.input, Absent) and same(expected.entry.input, given):
-        return f"renamed? the recording has {expected.entry.key} here, with the same input"
-    return f"inserted? the recording has {expected.entry.key} here"
+    if _is_given(expected, given):
+        return f"renamed? the recording has {described(expected.entry.key)} here, with the same input"
+    return f"inserted? the recording has {described(expected.entry.key)} here"
 
 
-def _guess_agent(memory: Memory, key: str, given: JSON) -> str:
-    """An activation is a namespace of its own: its neighbours are those of other agents that did not begin yet."""
+def _next_speaker(memory: Memory, key: str, given: JSON) -> Known | None:
+    """An activation is a namespace of its own: its neighbours are those of other agents that did not begin yet, first one that is told the same."""
+    if not key.endswith("/harness"):
+        return None
     waiting = [one for one in memory.waiting() if one.entry.key.endswith("/harness")]
-    twin = next((one for one in waiting if not isinstance(one.entry.input, Absent) and same(one.entry.input, given)), None)
-    if twin is not None:
-        return f"renamed? the recording has {twin.entry.key}, with the same input"
-    if waiting:
-        return f"inserted? the recording has {waiting[0].entry.key} next"
-    return f"inserted? every recorded activation was replayed before {key.rpartition('/')[0]}"
+    return next((one for one in waiting if _is_given(one, given)), waiting[0] if waiting else None)
+
+
+def _is_given(known: Known, given: JSON) -> bool:
+    return not isinstance(known.entry.input, Absent) and same(known.entry.input, given)
 
 
 def _other_occurrence(memory: Memory, known: Known, given: JSON) -> str:
     """Whether the same work was recorded with this input at another place."""
     named = read_key(known.entry.key)[:2]
     twins = (one for one in memory.waiting() if read_key(one.entry.key)[:2] == named)
-    twin = next((one for one in twins if not isinstance(one.entry.input, Absent) and same(one.entry.input, given)), None)
+    twin = next((one for one in twins if _is_given(one, given)), None)
     return f"reordered? this input was recorded for {twin.entry.key}" if twin else ""

@@ -34,7 +34,7 @@ class Strands:
     """The strands that take part in one run."""
 
     def __init__(self) -> None:
-        self._thread: int | None = None
+        self._home = get_ident()
         self._outside: Strand | None = None
         #: Whether strands took part that run side by side in threads.
         self.has_threads = False
@@ -46,10 +46,8 @@ class Strands:
 
     def here(self) -> Strand:
         """The strand that runs, which takes part from now on."""
-        thread = get_ident()
-        if thread != self._thread:
-            self.has_threads = self._thread is not None
-            self._thread = thread
+        if get_ident() != self._home:
+            self.has_threads = True
         loop = _get_running_loop()
         task = None if loop is None else current_task(loop)
         if task is not None:

@@ -3,17 +3,22 @@
 1. Everybody waits for those before him. One who never comes (the code has changed) is waited for only while anything else happens, and a
    moment longer; after that nobody waits any more: the order is a courtesy to concurrent work, finding what parted is not done here.
 2. Waiters may stand in other threads and other loops.
+3. Between two that came at different moments the run had time to take notice of the first: it is given some rounds of its event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Sequence
+from asyncio import _get_running_loop
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 #: How long (seconds) somebody who waits sees nothing happen before he goes on.
 PATIENCE = 0.5
+
+#: How many rounds of the event loop a run is given to take notice: `asyncio.wait`, a group or a timeout need three.
+ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +31,17 @@ class _Waiter:
 class Turns:
     """The turns of one run. `positions` are those of the signals that came from outside, ascending, each from 1."""
 
-    __slots__ = ("_came_early", "_is_patient", "_lock", "_next", "_positions", "_waiting", "happened", "heard")
+    __slots__ = ("_came_at_once", "_came_early", "_is_patient", "_lock", "_next", "_positions", "_waiting", "happened", "heard")
 
-    def __init__(self, positions: Sequence[int]) -> None:
+    def __init__(self, positions: Sequence[int], came_at_once: Callable[[int], bool] = lambda _: False) -> None:
         self._positions = positions
+        #: Whether what stands at a position came in the same moment as what stands before it.
+        self._came_at_once = came_at_once
         self._next = 0
         self._came_early: set[int] = set()
         self._waiting: dict[int, _Waiter] = {}
         self._is_patient = True
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         #: How many signals were heard.
         self.heard = 0
         #: A number that changes whenever anything happens.
@@ -74,14 +81,29 @@ class Turns:
                 self._call()
 
     def _call(self) -> None:
-        waiter = self._waiting.get(self._next)
-        if waiter is not None and (not waiter.must_rest or self.heard >= self._positions[self._next] - 1):
-            self._release(self._next)
+        """Let go whose turn it is."""
+        ordinal = self._next
+        waiter = self._waiting.get(ordinal)
+        if waiter is not None and (not waiter.must_rest or self.heard >= self._positions[ordinal] - 1):
+            self._release(ordinal, ROUNDS if waiter.must_rest else 0)
 
-    def _release(self, ordinal: int) -> None:
+    def _release(self, ordinal: int, rounds: int) -> None:
         waiter = self._waiting.pop(ordinal)
-        if not waiter.loop.is_closed():
-            waiter.loop.call_soon_threadsafe(_let_go, waiter.turn)
+        if waiter.loop is _get_running_loop():
+            self._let_go(ordinal, waiter, rounds)
+        elif not waiter.loop.is_closed():
+            waiter.loop.call_soon_threadsafe(self._let_go, ordinal, waiter, 0)
+
+    def _let_go(self, ordinal: int, waiter: _Waiter, rounds: int) -> None:
+        """After some rounds let go one, and those who came in the same moment right behind."""
+        if rounds:
+            waiter.loop.call_soon(self._let_go, ordinal, waiter, rounds - 1)
+            return
+        if not waiter.turn.done():
+            waiter.turn.set_result(None)
+        behind = ordinal + 1
+        if behind in self._waiting and self._came_at_once(self._positions[behind]):
+            self._release(behind, 0)
 
     async def _wait(self, ordinal: int, *, at_rest: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -89,23 +111,26 @@ class Turns:
         with self._lock:
             self._waiting[ordinal] = waiter
             self._call()
+        timer = loop.call_later(PATIENCE, self._look, waiter, self.happened)
         try:
-            while not waiter.turn.done():
-                before = self.happened
-                await asyncio.wait({waiter.turn}, timeout=PATIENCE)
-                if not waiter.turn.done() and self.happened == before:
-                    self._give_up()
+            await waiter.turn
         finally:
+            timer.cancel()
             with self._lock:
                 self._waiting.pop(ordinal, None)
+
+    def _look(self, waiter: _Waiter, before: int) -> None:
+        """Look again later while anything happens, else give up."""
+        if waiter.turn.done():
+            return
+        if self.happened == before:
+            self._give_up()
+        else:
+            waiter.loop.call_later(PATIENCE, self._look, waiter, self.happened)
 
     def _give_up(self) -> None:
         self._is_patient = False
         with self._lock:
             for ordinal in sorted(self._waiting):
-                self._release(ordinal)
-
-
-def _let_go(turn: asyncio.Future[None]) -> None:
-    if not turn.done():
-        turn.set_result(None)
+                if ordinal in self._waiting:
+                    self._release(ordinal, 0)

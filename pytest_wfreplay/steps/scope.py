@@ -45,6 +45,9 @@ class Effort:
 
 ONCE = Effort()
 
+#: After so many signals a stream that is played again lets others hear them, or all of them would wait in memory.
+_BREATH = 100
+
 
 class Scope:
     """A namespace in a run: `prefix` is empty or ends with `/`, `origin` is the source of what is said here."""
@@ -204,10 +207,12 @@ class Scope:
 
     async def _play(self, remembered: Remembered, deliver: Deliver) -> JSON:
         journal = self.line.journal
-        for signal, ordinal in zip(remembered.signals, remembered.turns, strict=True):
+        for at, (signal, ordinal) in enumerate(zip(remembered.signals, remembered.turns, strict=True), 1):
             waiting = journal.turn(ordinal, at_rest=False)
             if waiting is not None:
                 await waiting
+            elif at % _BREATH == 0:
+                await asyncio.sleep(0)
             journal.arrive(ordinal)
             deliver(signal.name, signal.payload, signal.source.harness or "" if signal.source else "")
         if remembered.entry.outcome is None:
