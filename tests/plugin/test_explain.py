@@ -83,6 +83,7 @@ TREE = [
                 ('assert <Signal: sig_000002 tool:call {"id": true, "name": "look"}> in <Trace: 3 signals, workflow:start … workflow:end>'),
                 '  no signal equals sig_000002 tool:call {"id": true, "name": "look"}',
                 '  nearest: sig_000002 tool:call {"id": 1, "name": "search"}',
+                "    payload.id: true on the left, 1 on the right",
                 '    payload.name: "look" on the left, "search" on the right',
                 '    source: (nothing) on the left, {"parent": "sig_000001"} on the right',
                 *TREE,
@@ -187,7 +188,7 @@ def test_two_long_texts_are_shown_where_they_part() -> None:
 def test_a_number_and_a_bool_are_told_apart() -> None:
     lines = explain("==", said({"n": 1}), said({"n": True}))
     assert lines is not None
-    assert lines[1:] == ['payload: {"n": 1} on the left, {"n": true} on the right']
+    assert lines[1:] == ["payload.n: 1 on the left, true on the right"]
 
 
 def test_of_many_fields_the_first_are_shown() -> None:
