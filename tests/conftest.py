@@ -66,7 +66,7 @@ def _play(test: Callable[[], Any], cassette: Cassette | None = None, **treatment
     with entered(deck.scope):
         try:
             value = asyncio.run(asyncio.wait_for(test(), 30)) if inspect.iscoroutinefunction(test) else test()
-        except (Exception, asyncio.CancelledError) as raised:
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - whatever it is, the test looks at it
             error = raised
     deck.close()
     return Played(value, error, deck, time.perf_counter() - began)

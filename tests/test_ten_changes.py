@@ -79,7 +79,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("change", "kind", "headline", "one", "other"), CHANGES)
-def test_a_changed_function_workflow_fails(play, change, kind, headline, one, other):
+def test_a_changed_function_workflow_fails(play, change, kind, headline, one, other):  # noqa: PLR0917 - a row of the table
     def test(now):
         async def run():
             return await create_workflow("shop").run(lambda ctx: story(InRun(ctx), now, random.random()))  # noqa: S311 - the very change
@@ -97,7 +97,7 @@ def test_a_changed_function_workflow_fails(play, change, kind, headline, one, ot
 
 
 @pytest.mark.parametrize(("change", "kind", "headline", "one", "other"), [row for row in CHANGES if row[1] != "outcome"])
-def test_changed_bare_steps_fail(play, change, kind, headline, one, other):
+def test_changed_bare_steps_fail(play, change, kind, headline, one, other):  # noqa: PLR0917 - a row of the table
     def test(now):
         async def run():
             return await story(Bare(), now, random.random())  # noqa: S311 - the very change
@@ -115,7 +115,7 @@ def test_changed_bare_steps_fail(play, change, kind, headline, one, other):
 
 def agents(flow, change, luck):
     """Three agents, one after the other, with one change."""
-    harness = FunctionHarness(lambda input: work(input.system))
+    harness = FunctionHarness(lambda told: work(told.system))
 
     def one(prompt, after, updates):
         return flow.agent(prompt=prompt, activate_on=after, emits=[f"{updates}:done"], updates=updates, harness=harness)
@@ -174,7 +174,7 @@ CHANGED_AGENTS = [
 
 
 @pytest.mark.parametrize(("change", "kind", "headline", "one", "other"), CHANGED_AGENTS)
-def test_a_changed_reactive_workflow_fails(play, change, kind, headline, one, other):
+def test_a_changed_reactive_workflow_fails(play, change, kind, headline, one, other):  # noqa: PLR0917 - a row of the table
     def test(now):
         async def run():
             flow = create_workflow("shop")

@@ -159,7 +159,7 @@ class _Said:
 
     def at_once(self, position: int) -> bool:
         """Whether the signal at a position came within a millisecond (that is how times are written) of the one before it."""
-        if position < 2:
+        if position <= 1:
             return False
         was, now = (self._signals[at].timestamp for at in (position - 2, position - 1))
         return was == now or (was[:-4] == now[:-4] and now[-4:-1].isdigit() and int(now[-4:-1]) - int(was[-4:-1]) <= 1)
