@@ -6,26 +6,40 @@ not count, because on some file systems it does not.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_wfreplay.plugin.wishes import Wishes
 from pytest_wfreplay.recording.names import cassette_path
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_wfreplay.plugin.settings import Settings
-    from pytest_wfreplay.plugin.wishes import Wishes
 
 _FIXTURES = ("wfreplay_config", "wfreplay_cassette_dir", "wfreplay_cassette_name")
 
 
-def planned_path(item: pytest.Item, wishes: Wishes, settings: Settings) -> Path | None:
-    """The cassette of a test, or None where fixtures of the project decide it when the test runs."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a test wishes for, and its cassette, or None where fixtures of the project decide it when the test runs."""
+
+    wishes: Wishes
+    path: Path | None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody named the cassette, so that it is this test's alone."""
+        return self.wishes.cassette is None
+
+
+def plan_of(item: pytest.Item, wishes: Wishes, settings: Settings) -> Plan:
+    """What is known of a test before it runs."""
     if any(_is_overridden(item, fixture) for fixture in _FIXTURES):
-        return None
+        return Plan(wishes, None)
     name = wishes.cassette if wishes.cassette is not None else str(cassette_path(item.nodeid, testpaths=settings.testpaths))
-    return settings.cassette_dir / file_name(name)
+    return Plan(wishes, settings.cassette_dir / file_name(name))
 
 
 def file_name(name: str) -> str:
@@ -39,15 +53,11 @@ class Rivals:
     def __init__(self) -> None:
         self._claims: dict[str, list[str]] = {}
 
-    def claim(self, nodeid: str, path: Path) -> None:
-        """A test claims a cassette for itself."""
+    def claim(self, nodeid: str, path: Path) -> list[str]:
+        """A test claims a cassette for itself; the tests that do, when they are more than one."""
         tests = self._claims.setdefault(str(path).casefold(), [])
         if nodeid not in tests:
             tests.append(nodeid)
-
-    def of(self, path: Path) -> list[str]:
-        """The tests that claim a cassette, when they are more than one."""
-        tests = self._claims.get(str(path).casefold(), [])
         return tests if len(tests) > 1 else []
 
 

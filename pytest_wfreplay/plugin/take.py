@@ -19,7 +19,7 @@ from pytest_wfreplay.deck import Deck, Treatment
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, ConfigurationError, WfreplayError
 from pytest_wfreplay.plugin.facade import Wfreplay
 from pytest_wfreplay.plugin.refused import refusing
-from pytest_wfreplay.plugin.rivals import file_name
+from pytest_wfreplay.plugin.rivals import Plan, file_name
 from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
 from pytest_wfreplay.plugin.threads import carrying_context
 from pytest_wfreplay.plugin.traceback import divergence_in
@@ -33,7 +33,6 @@ from pytest_wfreplay.stores.cassette_file import CassetteFile
 if TYPE_CHECKING:
     from pytest_wfreplay.jsonable import JSON
     from pytest_wfreplay.plugin.settings import Settings
-    from pytest_wfreplay.plugin.wishes import Wishes
     from pytest_wfreplay.recording.cassette import Cassette
     from pytest_wfreplay.recording.modes import Mode
     from pytest_wfreplay.redact import Redactor
@@ -48,10 +47,11 @@ REPLAYED, RECORDED, DIVERGED, LIVE = "replayed", "recorded", "diverged", "live"
 class Take:
     """What the fixture, the hooks and the facade share while one test runs."""
 
-    def __init__(self, item: pytest.Item, settings: Settings, wishes: Wishes, redactor: Redactor) -> None:
+    def __init__(self, item: pytest.Item, plan: Plan, settings: Settings, redactor: Redactor) -> None:
         self.item = item
         self.settings = settings
-        self.wishes = wishes
+        self.plan = plan
+        self.wishes = plan.wishes
         self.redactor = redactor
         self.facade = Wfreplay(self)
         self.mode: Mode = settings.mode
@@ -82,10 +82,11 @@ class Take:
     @contextlib.contextmanager
     def prepared(self, request: pytest.FixtureRequest) -> Iterator[None]:
         """The life of the take: from its fixture on, the test's fixtures and the test find themselves in its scope."""
-        wishes = self.wishes = self.wishes.over(request.getfixturevalue("wfreplay_config"))
-        folder = self.settings.root / request.getfixturevalue("wfreplay_cassette_dir")
-        name = wishes.cassette if wishes.cassette is not None else str(request.getfixturevalue("wfreplay_cassette_name"))
-        self.path = folder / file_name(name)
+        if self.plan.path is None:
+            self._ask(request)
+        else:
+            self.path = self.plan.path
+        wishes = self.wishes
         self.mode = self.settings.narrowed(wishes.mode)
         for rule in wishes.redact:
             self.redactor = self.redactor.with_rule(rule)
@@ -93,6 +94,13 @@ class Take:
         self.deck = self._opened()
         with entered(self._scope()), carrying_context():
             yield
+
+    def _ask(self, request: pytest.FixtureRequest) -> None:
+        """Ask the project's own fixtures."""
+        self.wishes = self.wishes.over(request.getfixturevalue("wfreplay_config"))
+        folder = self.settings.root / request.getfixturevalue("wfreplay_cassette_dir")
+        name = self.wishes.cassette if self.wishes.cassette is not None else str(request.getfixturevalue("wfreplay_cassette_name"))
+        self.path = folder / file_name(name)
 
     def ignore(self, *paths: str) -> None:
         """Leave more out of what is compared."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_wfreplay.errors import ConfigurationError, WfreplayError
-from pytest_wfreplay.plugin.rivals import Rivals, planned_path
+from pytest_wfreplay.plugin.rivals import Rivals, plan_of
 from pytest_wfreplay.plugin.take import Take
 from pytest_wfreplay.plugin.traceback import tidy, words
 from pytest_wfreplay.plugin.wishes import marker_wishes
@@ -15,7 +15,6 @@ from pytest_wfreplay.steps.scope import entered
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.plugin.tally import Tally
@@ -40,16 +39,15 @@ class Takes:
             self._redactor = settings.redactor()
         except ConfigurationError as error:
             raise pytest.UsageError(f"ini wfreplay_redact: {error} {error.hint}".rstrip()) from None
-        self._wishes = {item: marker_wishes(item) for item in items}
-        self._planned: dict[pytest.Item, Path | None] = {item: planned_path(item, self._wishes[item], settings) for item in items}
+        self._plans = {item: plan_of(item, marker_wishes(item), settings) for item in items}
         self._rivals = Rivals()
         self._running: Take | None = None
         self._tally.folders.add(str(settings.cassette_dir))
-        for item, path in self._planned.items():
-            if path is not None:
-                self._tally.claim(path)
-                if self._wishes[item].cassette is None:
-                    self._rivals.claim(item.nodeid, path)
+        for item, plan in self._plans.items():
+            if plan.path is not None:
+                self._tally.claim(plan.path)
+                if plan.is_alone:
+                    self._rivals.claim(item.nodeid, plan.path)
             names = getattr(item, "fixturenames", [])
             if "wfreplay" in names:
                 names.remove("wfreplay")
@@ -59,8 +57,9 @@ class Takes:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """Give a test of ours its take; the fixture opens it."""
-        if item in self._wishes:
-            item.stash[_take] = Take(item, self._settings, self._wishes[item], self._redactor)
+        plan = self._plans.get(item)
+        if plan is not None:
+            item.stash[_take] = Take(item, plan, self._settings, self._redactor)
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -78,8 +77,7 @@ class Takes:
         if take is None:
             return (yield)
         if take.wishes.cassette is None:
-            self._rivals.claim(item.nodeid, take.path)
-            rivals = self._rivals.of(take.path)
+            rivals = self._rivals.claim(item.nodeid, take.path)
             if rivals:
                 message = f"{' and '.join(rivals)} claim one cassette, {take.shown}."
                 raise ConfigurationError(message, hint='Rename one, or share it on purpose: @pytest.mark.wfreplay(cassette="shared").')
@@ -116,8 +114,10 @@ class Takes:
     def _count(self, take: Take, when: str) -> None:
         if when == "call":
             self._tally.did[take.item.nodeid] = take.did or "failed"
+        if take.plan.path is not None:
+            return
         if take.is_open:
             self._tally.claim(take.path)
-        elif self._planned[take.item] is None:
+        else:
             # It was skipped before anybody could say which cassette it would have used.
             self._tally.is_complete = False
