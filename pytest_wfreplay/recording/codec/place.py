@@ -10,9 +10,12 @@ from pytest_wfreplay.recording.codec.yaml_text import line_of
 _LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
-    """A value in the file at `path`: `text` is the whole file, `keys` lead from its top to the value."""
+    """A value in the file at `path`: `text` is the whole file, `keys` lead from its top to the value.
+
+    Never changed; not frozen, because several are made for each step, and a frozen one takes three times as long to make.
+    """
 
     path: str
     text: str

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -139,7 +140,7 @@ class _Lines:
         return items
 
     def _inline(self, text: str, level: int) -> JSON:
-        if is_plain(text):
+        if text[0] not in '"{[' and is_plain(text):
             return text
         _guard_line(text, level)
         value: JSON = self._parse(text)
@@ -177,6 +178,7 @@ def _parse_warily(text: str) -> Any:
     return _parse(text)
 
 
+@functools.lru_cache(maxsize=1024)
 def _key(text: str) -> str:
     key = json.loads(text) if text.startswith('"') else text
     if not isinstance(key, str) or (text.startswith('"') and (is_plain(key) or json_text(key) != text)) or (key == text and not is_plain(key)):
