@@ -2,13 +2,14 @@
 
 1. What `same` calls different is found: `True` and `1`, `0.1 + 0.2` and `0.3`, whole numbers of any size.
 2. Lists are aligned before they are compared: one item that came in does not make a difference of all that follow it.
+3. deepdiff finds the differences. It is imported when one is shown, and never given `max_diffs`: when that is hit it answers "equal".
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from typing import TypeAlias
 
@@ -27,20 +28,48 @@ _LONGEST_ALIGNED = 200
 _WORD = re.compile(r"[\w-]+")
 
 
-def differences(recorded: Side, current: Side, path: str = "") -> Iterator[tuple[str, Side, Side]]:
+def differences(recorded: Side, current: Side) -> Iterator[tuple[str, Side, Side]]:
     """Path, the recorded side and this run's side of each field that differs, in the order in which they stand."""
-    if isinstance(recorded, dict) and isinstance(current, dict):
-        for key in [*recorded, *(key for key in current if key not in recorded)]:
-            below = f"{path}.{key}" if _WORD.fullmatch(key) else f"{path}[{json.dumps(key, ensure_ascii=False)}]"
-            yield from differences(recorded.get(key, ABSENT), current.get(key, ABSENT), below)
-    elif isinstance(recorded, list) and isinstance(current, list):
-        for at, one, other in _aligned(recorded, current):
-            yield from differences(one, other, f"{path}[{at}]")
-    elif isinstance(recorded, Absent) or isinstance(current, Absent):
-        if recorded is not current:
-            yield path, recorded, current
-    elif not same(recorded, current):
-        yield path, recorded, current
+    from deepdiff import DeepDiff
+
+    pair = _Pair()
+    before, after = pair.sides(recorded, current, ())
+    found = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
+    changed = {tuple(change.path(output_format="list")) for changes in found.values() for change in changes}
+    for path, (one, other) in pair.met.items():
+        if path in changed:
+            yield "".join(map(_step, path)), one, other
+
+
+class _Pair:
+    """Two values as deepdiff compares them without being lenient: lists as dicts of the items that belong together, whatever else as its spelling.
+
+    (It calls `True` and `1` equal, and floats that print alike; and lists of dicts it compares place by place.)
+    """
+
+    def __init__(self) -> None:
+        #: Every path that was met, in order, with what stands there on each side.
+        self.met: dict[tuple[str | int, ...], tuple[Side, Side]] = {}
+
+    def sides(self, recorded: Side, current: Side, path: tuple[str | int, ...]) -> tuple[object, object]:
+        self.met[path] = recorded, current
+        if isinstance(recorded, dict) and isinstance(current, dict):
+            keys = [*recorded, *(key for key in current if key not in recorded)]
+            return self._below(path, [(key, recorded.get(key, ABSENT), current.get(key, ABSENT)) for key in keys])
+        if isinstance(recorded, list) and isinstance(current, list):
+            return self._below(path, _aligned(recorded, current))
+        return _spelling(recorded), _spelling(current)
+
+    def _below(self, path: tuple[str | int, ...], items: Iterable[tuple[str | int, Side, Side]]) -> tuple[object, object]:
+        before: dict[str | int, object] = {}
+        after: dict[str | int, object] = {}
+        for key, one, other in items:
+            spelled = self.sides(one, other, (*path, key))
+            if one is not ABSENT:
+                before[key] = spelled[0]
+            if other is not ABSENT:
+                after[key] = spelled[1]
+        return before, after
 
 
 def shown(path: str, recorded: Side, current: Side) -> tuple[str, str, str]:
@@ -78,6 +107,16 @@ def _paired(before: list[JSON], after: list[JSON], was: int, now: int) -> Iterat
 def _shared(one: list[JSON], other: list[JSON]) -> int:
     """How many items both begin with."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if not same(a, b)), min(len(one), len(other)))
+
+
+def _step(key: str | int) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key}" if _WORD.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
+
+
+def _spelling(value: Side) -> str:
+    return "" if isinstance(value, Absent) else canonical(value)
 
 
 def _spelled(value: Side) -> str:
