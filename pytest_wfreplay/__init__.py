@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_wfreplay.deck import RecordingOptions
     from pytest_wfreplay.engine.adapters import SignalAdapter, logging_adapter, terminal_adapter
-    from pytest_wfreplay.engine.agent import Agent
+    from pytest_wfreplay.engine.agent import Agent, AgentContext
+    from pytest_wfreplay.engine.body import RunScope
     from pytest_wfreplay.engine.result import RunMetrics, RunResult
     from pytest_wfreplay.engine.workflow import Workflow, create_workflow
     from pytest_wfreplay.errors import (
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from pytest_wfreplay.harnesses.scripted import ScriptedHarness
     from pytest_wfreplay.pattern import Pattern
     from pytest_wfreplay.plugin.expect import expect
+    from pytest_wfreplay.plugin.facade import Wfreplay
     from pytest_wfreplay.recording.player import Player
     from pytest_wfreplay.recording.recording import Checkpoint, Recording, RecordingMetadata
     from pytest_wfreplay.recording.store import RecordingQuery, SignalStore
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActivationLimitError",
     "Agent",
+    "AgentContext",
     "AnthropicHarness",
     "CassetteEmpty",
     "CassetteError",
@@ -108,6 +111,7 @@ __all__ = [
     "RunContext",
     "RunMetrics",
     "RunResult",
+    "RunScope",
     "ScriptExhausted",
     "ScriptedHarness",
     "SecretLeakError",
@@ -130,6 +134,7 @@ __all__ = [
     "Trace",
     "UnfinishedStepError",
     "UnrecordedStepError",
+    "Wfreplay",
     "WfreplayError",
     "Workflow",
     "WorkflowSuspended",
@@ -150,7 +155,8 @@ __all__ = [
 _ROOMS = {
     "deck": "RecordingOptions",
     "engine.adapters": "SignalAdapter logging_adapter terminal_adapter",
-    "engine.agent": "Agent",
+    "engine.agent": "Agent AgentContext",
+    "engine.body": "RunScope",
     "engine.result": "RunMetrics RunResult",
     "engine.workflow": "Workflow create_workflow",
     "errors": (
@@ -167,6 +173,7 @@ _ROOMS = {
     "harnesses.scripted": "ScriptedHarness",
     "pattern": "Pattern",
     "plugin.expect": "expect",
+    "plugin.facade": "Wfreplay",
     "recording.player": "Player",
     "recording.recording": "Checkpoint Recording RecordingMetadata",
     "recording.store": "RecordingQuery SignalStore",

@@ -186,9 +186,9 @@ class Dispatcher:
         self._line.emit("agent:skipped", {"agent": name, "reason": reason, "trigger": signal.name}, SignalSource(name, parent=signal.id))
 
     async def _activate(self, name: str, agent: Agent, ctx: AgentContext) -> None:
-        self.activations += 1
-        if self.activations > self.plan.max_activations:
+        if self.activations == self.plan.max_activations:
             raise ActivationLimitError(self.plan.max_activations, agents_in_circle(self._line.signals, ctx.signal, name))
+        self.activations += 1
         number = self._numbers[name] = self._numbers.get(name, 0) + 1
         id = activation_id(name, number)  # noqa: A001 - the word of the contract
         source = SignalSource(name, id, parent=ctx.signal.id)

@@ -104,7 +104,7 @@ def report(divergences: Sequence[Divergence]) -> Iterator[str]:
     """The lines that people read."""
     first, *others = divergences
     yield first.headline
-    if first.kind == "input_mismatch" and first.step is not None:
+    if first.kind == "input_mismatch" and first.step is not None and not first.step.endswith("/harness"):
         yield f"  {_contract_sentence(first)}"
     yield f"  {first.where}"
     if first.caller or first.place.caller:

@@ -26,7 +26,7 @@ def test_a_loop_of_agents_names_the_cycle(flow: Workflow, run: Run) -> None:
     assert str(error) == "More than 9 activations: critic -> writer -> critic"
     assert (error.limit, error.cycle) == (9, ("critic", "writer", "critic"))
     assert error.hint
-    assert error.result.metrics.activations == 10
+    assert error.result.metrics.activations == 9
     assert error.result.signals.count("agent:activated") == 9
     assert error.result.signals[-1].name == "workflow:failed"
 

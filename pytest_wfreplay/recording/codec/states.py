@@ -90,7 +90,8 @@ def _completed(written: dict[str, JSON], previous: object, value: JSON) -> JSON:
 
 
 def _difference(previous: object, value: JSON) -> JSON:
-    if isinstance(previous, str) and isinstance(value, str) and value.startswith(previous):
+    # A text that was empty is not extended: it gets its first value, which reads better as itself.
+    if previous and isinstance(previous, str) and isinstance(value, str) and value.startswith(previous):
         return {_APPEND: value[len(previous) :]}
     if isinstance(previous, list) and isinstance(value, list) and _exactly(value[: len(previous)], previous):
         return {_APPEND: value[len(previous) :]}
