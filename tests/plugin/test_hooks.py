@@ -91,5 +91,7 @@ def test_asking_too_late_is_said_and_traces_explain_themselves(project: Project)
 def test_the_package_and_the_plugin_load_next_to_nothing(project: Project) -> None:
     heavy = "{'pytest', 'yaml', 'deepdiff', 'jinja2', 'anthropic', 'filelock'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", f"import sys, pytest_wfreplay; assert not {heavy}"], check=False).returncode == 0
-    project.write(text=f"import sys\ndef test_it():\n    assert {heavy} == {{'pytest'}}\n    assert 'pytest_wfreplay.deck' not in sys.modules\n", prelude="")
+    project.write(
+        text=f"import sys\ndef test_it():\n    assert {heavy} == {{'pytest'}}\n    assert 'pytest_wfreplay.deck' not in sys.modules\n", prelude=""
+    )
     assert project.run().code == 0
