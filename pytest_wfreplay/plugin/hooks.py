@@ -6,6 +6,7 @@ when the collection has found a test of ours.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from _pytest.nodes import Node
 
     from pytest_wfreplay.plugin.facade import Wfreplay
     from pytest_wfreplay.plugin.settings import Settings
@@ -62,9 +65,9 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, obje
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and refuse settings that cannot be meant."""
     config.addinivalue_line("markers", MARKER)
-    from pytest_wfreplay.plugin.settings import session_settings
-
-    config.stash[_settings] = session_settings(config)
+    said = (config.getoption("wfreplay"), config.getoption("wfreplay_record", default=False), os.environ.get("WFREPLAY_MODE"))
+    if any(said) or config.getini("wfreplay_mode") or config.getini("wfreplay_max_bytes"):
+        _settings_of(config)
     config.stash[_collected] = Collected()
     config.pluginmanager.register(config.stash[_collected], "wfreplay-collected")
 
@@ -85,15 +88,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """When everybody has had a hand in the collection, hand the tests that are ours to the hooks that run them."""
     found = len(items)
     yield
-    ours = [item for item in items if item.get_closest_marker("wfreplay") is not None or "wfreplay" in getattr(item, "fixturenames", ())]
-    if not ours or config.option.collectonly:
+    if config.option.collectonly:
+        return
+    parents: dict[Node, bool] = {}
+    ours = [item for item in items if "wfreplay" in getattr(item, "fixturenames", ()) or _is_marked(item, parents)]
+    if not ours:
         return
     from pytest_wfreplay.plugin.takes import Takes
     from pytest_wfreplay.plugin.tally import tally_of
 
     tally = tally_of(config)
     tally.is_complete = tally.is_complete and config.stash[_collected].is_whole and len(items) >= found
-    config.pluginmanager.register(Takes(config.stash[_settings], tally, ours), "wfreplay-takes")
+    config.pluginmanager.register(Takes(_settings_of(config), tally, ours), "wfreplay-takes")
+
+
+def _is_marked(node: Node, parents: dict[Node, bool]) -> bool:
+    """Whether a node or one above it has our marker; each of those above is asked once."""
+    if any(marker.name == "wfreplay" for marker in node.own_markers):
+        return True
+    parent = node.parent
+    if parent is None:
+        return False
+    if parent not in parents:
+        parents[parent] = _is_marked(parent, parents)
+    return parents[parent]
+
+
+def _settings_of(config: pytest.Config) -> Settings:
+    """The settings, decided when they are first asked for: a session without a test of ours need not read how."""
+    if _settings not in config.stash:
+        from pytest_wfreplay.plugin.settings import session_settings
+
+        config.stash[_settings] = session_settings(config)
+    return config.stash[_settings]
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
@@ -172,7 +199,7 @@ def wfreplay_config() -> dict[str, object]:
 @pytest.fixture(scope="session")
 def wfreplay_cassette_dir(request: pytest.FixtureRequest) -> str:
     """Where cassettes lie; override it for a folder of your own."""
-    return str(request.config.stash[_settings].cassette_dir)
+    return str(_settings_of(request.config).cassette_dir)
 
 
 @pytest.fixture
@@ -180,4 +207,4 @@ def wfreplay_cassette_name(request: pytest.FixtureRequest) -> str:
     """The path of this test's cassette below the cassette folder; override it for a name of your own."""
     from pytest_wfreplay.recording.names import cassette_path
 
-    return str(cassette_path(request.node.nodeid, testpaths=request.config.stash[_settings].testpaths))
+    return str(cassette_path(request.node.nodeid, testpaths=_settings_of(request.config).testpaths))
