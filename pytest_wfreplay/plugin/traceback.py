@@ -26,8 +26,7 @@ def tidy(error: BaseException) -> bool:
         kept = [entry for entry in everything if _is_users(entry)]
         if kept or isinstance(one, WfreplayError):
             one.__traceback__ = _linked(kept or everything[-1:])
-        cause = one.__cause__
-        if isinstance(one, WfreplayError) and cause is not None and not any(map(_is_own, _walk(cause.__traceback__))):
+        if isinstance(one, WfreplayError) and one.__cause__ is not None and not _has_own_frames(one.__cause__):
             # What the system told us is in our message; where in our code it did is nobody's business.
             one.__cause__ = None
     return any(map(_is_users, _walk(error.__traceback__)))
@@ -86,6 +85,10 @@ def _linked(entries: list[TracebackType]) -> TracebackType | None:
 def _is_users(entry: TracebackType) -> bool:
     package = _package(entry)
     return package != _PACKAGE and package not in _MACHINERY and not entry.tb_frame.f_code.co_filename.startswith("<frozen")
+
+
+def _has_own_frames(error: BaseException) -> bool:
+    return any(_is_own(entry) for one in _chain(error) for entry in _walk(one.__traceback__))
 
 
 def _is_own(entry: TracebackType) -> bool:
