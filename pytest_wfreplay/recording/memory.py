@@ -76,7 +76,9 @@ class Memory:
 
     def recall(self, order: int) -> Remembered:
         """The step at a place, with what it had said."""
-        return Remembered(self._entries[order], *self._said.by(order))
+        entry = self._entries[order]
+        said = self._said.twice(order) if entry.outcome is not None else None
+        return Remembered(entry, *self._said.by(order)) if said is None else Remembered(entry, *said)
 
     def waiting(self, namespace: str | None = None) -> Iterator[Known]:
         """The steps that this run did not come to yet, in order; those of one namespace, or all."""
@@ -167,6 +169,14 @@ class _Said:
     def began(self, order: int) -> int:
         """The position of a step's first signal, 0 where it said nothing."""
         return self._first[order]
+
+    def twice(self, order: int) -> tuple[list[Signal], tuple[int, int], int] | None:
+        """The same for a step that said its beginning and its end in a row, as most do, and where; None for any other."""
+        position = self._first[order]
+        end = position + 1
+        if not position or self._next[position] != end or self._next[end] or self._turns[position] >= 0 or self._turns[end] < 0:
+            return None
+        return [self._signals[position - 1], self._signals[position]], (-1, self._turns[end]), position
 
     def by(self, order: int) -> tuple[list[Signal], list[int]]:
         """The signals of a step, and their turns."""

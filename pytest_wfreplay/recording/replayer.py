@@ -135,6 +135,10 @@ class Replayer:
         """It has come."""
         self._turns.arrive(ordinal)
 
+    def repeat(self, remembered: Remembered, position: int) -> bool:
+        """What most steps of most runs do: the two signals that come next are just what was recorded there."""
+        return remembered.position == position + 1 and self._turns.pass_by(remembered.turns[-1], remembered.position)
+
     async def lapse(self, remembered: Remembered) -> None:
         """Wait as the cancelled step did.
 

@@ -40,6 +40,8 @@ class Remembered:
     signals: Sequence[Signal] = ()
     #: For each of `signals` its place among all that came from outside in the run, -1 for what the run said by itself.
     turns: Sequence[int] = ()
+    #: Where in the trace, from 1, it said its two signals in a row, the end from outside; 0 where it is not as simple as that.
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,9 @@ class Journal(Protocol):
 
     def arrive(self, ordinal: int) -> None:
         """What came from outside at `ordinal` has come."""
+
+    def repeat(self, remembered: Remembered, position: int) -> bool:
+        """Hear all of what a step had said at once, if just that comes next in a run that has said `position` signals; whether it did."""
 
     async def lapse(self, remembered: Remembered) -> None:
         """Wait as a cancelled step does: until it is cancelled again."""
@@ -159,6 +164,10 @@ class LiveJournal:
 
     def arrive(self, ordinal: int) -> None:
         """Nothing comes again."""
+
+    def repeat(self, remembered: Remembered, position: int) -> bool:  # noqa: ARG002 - nothing comes again
+        """Nothing comes again."""
+        return False
 
     async def lapse(self, remembered: Remembered) -> None:
         """Nothing comes again."""

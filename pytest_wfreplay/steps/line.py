@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.signal import Signal, SignalSource
-from pytest_wfreplay.steps.journal import Journal, JournalSource, LiveSource
+from pytest_wfreplay.steps.journal import Journal, JournalSource, LiveSource, Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,17 @@ class Line:
             else:
                 self.queue(signal)
         return signal
+
+    def repeat(self, remembered: Remembered) -> bool:
+        """Say all at once what a step had said, if just that comes next; whether it did."""
+        if not remembered.position or self.queue is not None:
+            return False
+        with self.lock:
+            if not self.journal.repeat(remembered, self.position):
+                return False
+            self.position += len(remembered.signals)
+            self.signals += remembered.signals
+        return True
 
     def hear(self, signal: Signal) -> None:
         """Take a queued signal into the order."""

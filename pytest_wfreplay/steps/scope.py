@@ -176,6 +176,8 @@ class Scope:
     def _repeat(self, remembered: Remembered) -> Awaitable[None] | None:
         """Say again what the step had said; where it must wait for its turn, return what to wait for."""
         line = self.line
+        if line.repeat(remembered):
+            return None
         journal = line.journal
         for at, signal in enumerate(remembered.signals):
             turn = remembered.turns[at]

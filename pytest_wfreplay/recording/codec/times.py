@@ -47,7 +47,13 @@ def timestamps(at_ms: Sequence[float], count: int, start: str) -> list[str]:
     follows = moments[-1] + 1 if moments else begun
     moments += range(follows, follows + count - len(moments))
     seconds, endings = _Seconds(), _endings()
-    return [seconds[moment // 1000] + endings[moment % 1000] for moment in moments]
+    spelled: list[str] = []
+    last, text = None, ""
+    for moment in moments:
+        if moment != last:  # what came in one millisecond shares its text
+            last, text = moment, seconds[moment // 1000] + endings[moment % 1000]
+        spelled.append(text)
+    return spelled
 
 
 class _Seconds(dict[int, str]):
