@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROUNDS = 15
+ROUNDS = 20
 MOST_RATIO = 1.03
 MOST_MS = 1.0
 TESTS = 2000
@@ -47,8 +47,8 @@ def test_replayed(number):
 def session(folder: Path, *args: str) -> float:
     """The seconds of a pytest session in a process of its own."""
     environ = {name: value for name, value in os.environ.items() if name not in ("CI", "WFREPLAY_MODE", "PYTEST_ADDOPTS")}
-    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args]
+    others = [f"-pno:{name}" for name in ("cacheprovider", "anyio", "asyncio", "hypothesispytest", "xdist", "xdist.looponfail")]
+    command = [sys.executable, "-m", "pytest", "-q", *others, *args]
     begun = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environ, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun
@@ -58,27 +58,26 @@ def ratio(folder: Path, *args: str) -> float:
     """How much longer a session takes with the plugin: the quickest of each."""
     best = [float("inf"), float("inf")]
     for _ in range(ROUNDS):
-        best[0] = min(best[0], session(folder, *args))
-        best[1] = min(best[1], session(folder, "-p", "pytest_wfreplay.plugin.hooks", *args))
+        best[0] = min(best[0], session(folder, "-pno:wfreplay", *args))
+        best[1] = min(best[1], session(folder, *args))
     return best[1] / best[0]
 
 
 def cost_ms(folder: Path) -> float:
     """What a replayed test of ten steps costs beyond an empty one, in milliseconds."""
-    plugin = ("-p", "pytest_wfreplay.plugin.hooks")
     replayed, empty = folder / "replayed", folder / "empty"
     for path, text in ((replayed, STEPS), (empty, EMPTY)):
         path.mkdir()
         (path / "pytest.ini").write_text("[pytest]\n")
         (path / "test_it.py").write_text(text % REPLAYED)
-    session(replayed, *plugin, "--record")
-    return min(each(replayed, empty, plugin) for _ in range(3))
+    session(replayed, "--record")
+    return min(each(replayed, empty) for _ in range(3))
 
 
-def each(replayed: Path, empty: Path, plugin: tuple[str, ...]) -> float:
+def each(replayed: Path, empty: Path) -> float:
     """One measurement. What is paid once in a session is not paid by each test: the same sessions with one test are taken off."""
     cases = [(folder, which) for folder in (replayed, empty) for which in ("test_it.py", "test_it.py::test_replayed[0]")]
-    many, one, empty_many, empty_one = (min(session(folder, *plugin, which) for _ in range(3)) for folder, which in cases)
+    many, one, empty_many, empty_one = (min(session(folder, which) for _ in range(3)) for folder, which in cases)
     return ((many - one) - (empty_many - empty_one)) / (REPLAYED - 1) * 1000
 
 

@@ -66,18 +66,18 @@ def differs_only_in_volatile(old: Cassette, new: Cassette) -> bool:
 
 
 def _text(source: str | bytes, path: str, max_bytes: int) -> str:
-    raw = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
-    size = len(raw)
+    # A text of ASCII has as many bytes as characters.
+    size = len(source if isinstance(source, bytes) or source.isascii() else source.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         hint = "Record less, or raise max_bytes where the cassette is read."
         raise CassetteUnreadable(path, f"{size} bytes, and the limit (max_bytes) is {max_bytes}", hint=hint)
     if isinstance(source, bytes):
         try:
-            source = raw.decode("utf-8")
+            source = source.decode("utf-8")
         except UnicodeDecodeError as error:
-            line = raw.count(b"\n", 0, error.start) + 1
+            line = error.object.count(b"\n", 0, error.start) + 1
             raise CassetteUnreadable(path, f"not UTF-8: {error.reason}", line=line) from None
-    return source.removeprefix("\ufeff").replace("\r\n", "\n")  # editors and git on Windows
+    return source.removeprefix("\ufeff").replace("\r\n", "\n") if "\r" in source or not source.isascii() else source  # editors and git on Windows
 
 
 def _refuse_parts(text: str, path: str) -> None:
