@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.deck import RecordingOptions
+    from pytest_wfreplay.options import RecordingOptions
     from pytest_wfreplay.engine.adapters import SignalAdapter, logging_adapter, terminal_adapter
     from pytest_wfreplay.engine.agent import Agent, AgentContext
     from pytest_wfreplay.engine.body import RunScope
@@ -153,7 +153,7 @@ __all__ = [
 
 #: room -> the names that it gives to the face
 _ROOMS = {
-    "deck": "RecordingOptions",
+    "options": "RecordingOptions",
     "engine.adapters": "SignalAdapter logging_adapter terminal_adapter",
     "engine.agent": "Agent AgentContext",
     "engine.body": "RunScope",

@@ -1,4 +1,4 @@
-"""Where engine and recording meet: one cassette, one way to treat it, and the runs of one test; and `RecordingOptions`, the same without a test.
+"""Where engine and recording meet: one cassette, one way to treat it, and the runs of one test.
 
 1. A deck hands each run its journal. The n-th run of a workflow meets the n-th recording of that workflow.
 2. Steps outside of any run (bare steps of the test) have a recording of their own, whose workflow is null.
@@ -8,31 +8,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from pytest_wfreplay.clock import SystemClock
-from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound
-from pytest_wfreplay.recording.caller import caller, working_folder
+from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.recording.caller import caller
 from pytest_wfreplay.recording.cassette import Cassette
 from pytest_wfreplay.recording.divergence import Divergence, Place, error_of
 from pytest_wfreplay.recording.draft import new_recording_id
 from pytest_wfreplay.recording.matching import Matching
-from pytest_wfreplay.recording.recorder import Naming, Recorder, harness_type_of
+from pytest_wfreplay.recording.recorder import Naming, Recorder
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
 from pytest_wfreplay.recording.replayer import Replayer
-from pytest_wfreplay.recording.store import RecordingQuery
-from pytest_wfreplay.recording.streaming import StoreRecorder
-from pytest_wfreplay.redact import Redactor
-from pytest_wfreplay.steps.journal import Ending, Journal, LiveJournal, LiveSource, RunFacts
+from pytest_wfreplay.steps.journal import Ending, Journal, LiveJournal, RunFacts
 from pytest_wfreplay.steps.line import Line
 from pytest_wfreplay.steps.scope import Scope
 
 if TYPE_CHECKING:
     from pytest_wfreplay.recording.pieces import Clean
     from pytest_wfreplay.recording.recorder import Feeding
-    from pytest_wfreplay.recording.store import SignalStore
     from pytest_wfreplay.steps.journal import JournalSource
 
 _CLOCK = SystemClock()
@@ -47,6 +42,8 @@ class Treatment:
     shown: str = ""
     #: What the test is called in errors.
     test: str = ""
+    #: What the test's recordings are called: its name, where it shares the cassette with others.
+    name: str | None = None
     #: The commands that accept or record again.
     commands: tuple[str, ...] = ()
     #: Where tests lie: paths of callers are shown from there.
@@ -139,7 +136,7 @@ class Deck:
         return Cassette(tuple(self.recordings()))
 
     def _recorder(self, run: RunFacts) -> Recorder:
-        return Recorder(run, Naming(new_recording_id(_CLOCK)), clean=self._treatment.clean, feed=self._treatment.feed)
+        return Recorder(run, Naming(new_recording_id(_CLOCK), self._treatment.name), clean=self._treatment.clean, feed=self._treatment.feed)
 
     def _open_bare(self) -> Recorder | Replayer | LiveJournal:
         if self.act == "live":
@@ -205,94 +202,3 @@ class _Closed(LiveJournal):
             ConfigurationError: always.
         """
         raise ConfigurationError(f"Step {key!r} began after {self._test} had ended.", hint="Wait in the test for what it starts.")
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingOptions:
-    """How one run is recorded or replayed without a test: `flow.run_reactive(..., recording=RecordingOptions("record", store))`.
-
-    `store` is a `SignalStore`, or a `Store` that has one as `.recordings`. `record` needs a store; `replay` a store and an id or a name (the
-    latest completed recording of that name). Raises `ConfigurationError` when something is missing.
-    """
-
-    mode: Literal["live", "record", "replay"] = "live"
-    store: object = None
-    name: str | None = None
-    tags: Iterable[str] = ()
-    recording_id: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("live", "record", "replay"):
-            raise ConfigurationError(f"Recording mode {self.mode!r} is not one of 'live', 'record', 'replay'.")
-        if self.mode != "live" and self.store is None:
-            raise ConfigurationError(f"Recording mode {self.mode!r} requires a store.", hint="Pass store=MemorySignalStore() or another.")
-        if self.mode == "replay" and self.recording_id is None and self.name is None:
-            raise ConfigurationError("Recording mode 'replay' requires a recording_id or a name.", hint="Pass recording_id=result.recording_id.")
-
-    @property
-    def works(self) -> bool:
-        """Whether harnesses are needed."""
-        return self.mode != "replay"
-
-    @property
-    def rules(self) -> bool:
-        """It is asked for by the run itself."""
-        return True
-
-    @property
-    def inner(self) -> JournalSource:
-        """Who hands journals to runs inside its run."""
-        return LiveSource() if self.mode == "live" else _NoRunsInside()
-
-    async def open(self, run: RunFacts) -> Journal:
-        """The journal of a run that is about to start.
-
-        Raises:
-            RecordingNotFound: there is none of that id or name.
-        """
-        if self.mode == "live":
-            return LiveJournal()
-        store: SignalStore = getattr(self.store, "recordings", self.store)  # type: ignore[arg-type]  # a store was asked for
-        clean = Redactor().json
-        if self.mode == "replay":
-            recording = await self._load(store)
-            here = working_folder()
-            place = Place(f"run of workflow {run.workflow!r}", f"recording {recording.metadata.id}", caller(below=here), root=here)
-            return Replayer(recording, Matching(clean=clean), place)
-        tags = tuple(self.tags)
-        id = await store.create(self.name, tags, harness_type_of(run.harnesses), run.workflow)  # noqa: A001 - the word of the contract
-        return StoreRecorder(run, Naming(id, self.name, tags), store, clean)
-
-    async def _load(self, store: SignalStore) -> Recording:
-        if self.recording_id is not None:
-            recording = await store.load(self.recording_id)
-            if recording is None:
-                raise RecordingNotFound(self.recording_id)
-            return recording
-        latest = [one for one in await store.list(RecordingQuery(name=self.name)) if one.status != "recording"]
-        recording = await store.load(latest[0].id) if latest else None
-        if recording is None:
-            raise RecordingNotFound(str(self.name))
-        return recording
-
-
-class _NoRunsInside:
-    """Refuses runs inside a recorded run: their recording would have no place."""
-
-    works = True
-    rules = False
-
-    @property
-    def inner(self) -> JournalSource:
-        """It refuses there, too."""
-        return self
-
-    async def open(self, run: RunFacts) -> Journal:
-        """Refuse.
-
-        Raises:
-            ConfigurationError: always.
-        """
-        raise ConfigurationError(
-            f"Workflow {run.workflow!r} was run inside a recorded run.", hint="Make it a step: await ctx.child(workflow, …), or run it in a step."
-        )

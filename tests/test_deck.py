@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_wfreplay.deck import RecordingOptions
+from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.engine.workflow import create_workflow
 from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound, UnrecordedStepError
 from pytest_wfreplay.steps.scope import entered

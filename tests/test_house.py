@@ -47,9 +47,10 @@ ROOMS = {
     ),
     "report": ("words", "steps.entry", "recording.recording", "recording.divergence*", "execution.execution"),
     "deck": ("words", "steps", "engine", "recording"),
+    "options": ("words", "steps", "recording"),
     "bulk": ("words", "steps", "engine", "recording", "deck"),
-    "plugin": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "bulk"),
-    "cli": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "bulk"),
+    "plugin": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "options", "bulk"),
+    "cli": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "options", "bulk"),
 }
 
 #: shelf -> the files on it that its books share, or that know all its books by name

@@ -136,20 +136,32 @@ class Take:
     def file(self) -> CassetteFile:
         """The file of the cassette."""
         limit = self.settings.max_bytes or MAX_BYTES
-        return CassetteFile(self.path, command=self.command, max_bytes=limit)
+        return CassetteFile(self.path, command=self.command, max_bytes=limit, test=self.owner)
+
+    @property
+    def owner(self) -> str | None:
+        """The name by which this test's runs are known in a cassette that it shares; None in one of its own."""
+        return None if self.wishes.cassette is None else self.item.nodeid
 
     def _opened(self) -> Deck:
         """Read the cassette as the mode wants it; what is wrong with it is raised when the test is called."""
         file = self.file
         act = self.mode.act(is_there=file.exists())
+        cassette: Cassette | None = None
         try:
             if act == "refuse":
                 raise CassetteMissing(self.shown, "there is no cassette for this test", hint=f"Record it: {self.command}")
             with self._told():
+                if act == "replay":
+                    cassette = file.read()
+                    if self.owner is not None and not cassette.has(self.owner):
+                        act = self.mode.act_in_shared()
                 if act == "record":
                     self._partial = file.partial()
-                cassette = file.read() if act == "replay" else None
+            if act != "replay":
+                cassette = None
             if cassette is not None:
+                cassette = cassette.of(self.owner) if self.owner is not None else cassette
                 self._check_age(cassette)
         except WfreplayError as problem:
             self._problem = problem
@@ -173,6 +185,7 @@ class Take:
             matching=self._matching,
             shown=self.shown,
             test=self.item.nodeid,
+            name=self.owner,
             commands=(f"record again: {self.command}",),
             root=str(self.settings.root),
             feed=self._partial.begin if self._partial is not None else None,

@@ -33,3 +33,18 @@ class Cassette:
     """The recordings of one test, in the order in which its runs began."""
 
     runs: tuple[Recording, ...] = ()
+
+    def of(self, test: str) -> Cassette:
+        """What a test finds in a cassette that it shares: the runs that have its name, else all of them."""
+        named = tuple(run for run in self.runs if run.metadata.name == test)
+        return Cassette(named) if named else self
+
+    def has(self, test: str) -> bool:
+        """Whether a test has runs of its own in here."""
+        return any(run.metadata.name == test for run in self.runs)
+
+    def with_runs_of(self, test: str, recorded: Cassette) -> Cassette:
+        """The cassette with what a test recorded in place of what it had recorded before; the runs of others stay as they are."""
+        at = next((at for at, run in enumerate(self.runs) if run.metadata.name == test), len(self.runs))
+        kept = [run for run in self.runs if run.metadata.name != test]
+        return Cassette((*kept[:at], *recorded.runs, *kept[at:]))

@@ -26,6 +26,10 @@ class Mode:
     with_cassette: Act
     without_cassette: Act
 
+    def act_in_shared(self) -> Literal["replay", "record", "live"]:
+        """What to do with a test that has no runs of its own in a cassette that it shares: record them, or replay those of the others."""
+        return "replay" if self.without_cassette == "refuse" else self.without_cassette
+
     def act(self, *, is_there: bool) -> Act:
         """What to do with a test."""
         return self.with_cassette if is_there else self.without_cassette

@@ -20,6 +20,7 @@ from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, CassetteUnreadable
 from pytest_wfreplay.recording.cassette import MAX_BYTES, RECORD, Cassette
 from pytest_wfreplay.recording.codec.text import decode, differs_only_in_volatile, encode
+from pytest_wfreplay.recording.names import safe_name
 from pytest_wfreplay.stores.files_partial import PartialFile
 
 if TYPE_CHECKING:
@@ -30,22 +31,26 @@ _PATIENCE = 30.0
 
 
 class CassetteFile:
-    """The cassette at a path. `command` is what records it again: it stands in the file's first line and in errors' hints."""
+    """The cassette at a path. `command` is what records it again: it stands in the file's first line and in errors' hints.
 
-    def __init__(self, path: str | os.PathLike[str], *, command: str = RECORD, max_bytes: int = MAX_BYTES) -> None:
+    Where several tests share a cassette, `test` is the one that is meant: it replaces its own runs only, and has its own sidecars.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, command: str = RECORD, max_bytes: int = MAX_BYTES, test: str | None = None) -> None:
         self.path = Path(path)
         self.command = command
         self.max_bytes = max_bytes
+        self.test = test
 
     @property
     def partial_path(self) -> Path:
         """Where what was heard so far lies while it is recorded."""
-        return self.path.with_name(f"{self.path.name.removesuffix('.yaml')}.partial")
+        return self._beside("partial")
 
     @property
     def failed_path(self) -> Path:
         """Where the recording of a failed test lies."""
-        return self.path.with_name(f"{self.path.name.removesuffix('.yaml')}.failed.yaml")
+        return self._beside("failed.yaml")
 
     def exists(self) -> bool:
         """Whether there is a file, readable or not."""
@@ -82,9 +87,12 @@ class CassetteFile:
             NotJsonError: something in it is not JSON; the old file is as it was.
         """
         with self._lock():
+            if self.test is not None and self.exists():
+                # What cannot be read is not replaced: the runs of the others may still be saved.
+                cassette = self.read().with_runs_of(self.test, cassette)
             is_new = not self._says_the_same(cassette)
             if is_new:
-                self._put(self.path, encode(cassette, command=command or self.command))
+                self._put(self.path, encode(cassette, command=command or (self.command if self.test is None else RECORD)))
             self._tidy()
         return is_new
 
@@ -111,6 +119,10 @@ class CassetteFile:
         with self._lock(), self._told(self.path):
             self.path.unlink(missing_ok=True)
             self._tidy()
+
+    def _beside(self, ending: str) -> Path:
+        name = self.path.name.removesuffix(".yaml")
+        return self.path.with_name(f"{name}.{ending}" if self.test is None else f"{name}.{safe_name(self.test)}.{ending}")
 
     def _says_the_same(self, cassette: Cassette) -> bool:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_wfreplay.deck import RecordingOptions
+from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.engine.result import RunResult
 from pytest_wfreplay.engine.workflow import create_workflow
 from pytest_wfreplay.errors import HarnessError

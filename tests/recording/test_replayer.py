@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_wfreplay.deck import RecordingOptions
+from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.engine.workflow import create_workflow
 from pytest_wfreplay.errors import DivergenceError, StepInputMismatchError, StepTimeoutError, UnrecordedStepError
 from pytest_wfreplay.harnesses.function import FunctionHarness
