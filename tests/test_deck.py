@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.engine.workflow import create_workflow
 from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound, UnrecordedStepError
+from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.steps.scope import entered
 from pytest_wfreplay.steps.step import step
 from pytest_wfreplay.stores.memory import MemorySignalStore

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.engine.result import RunResult
 from pytest_wfreplay.engine.workflow import create_workflow
 from pytest_wfreplay.errors import HarnessError
 from pytest_wfreplay.harnesses.anthropic import AnthropicHarness
+from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.stores.files import FileSignalStore
 
 SESSIONS = ["anthropic-code-execution", "anthropic-mcp", "anthropic-thinking", "anthropic-tool-search", "anthropic-web-search"]

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.engine.workflow import create_workflow
 from pytest_wfreplay.errors import DivergenceError, StepInputMismatchError, StepTimeoutError, UnrecordedStepError
 from pytest_wfreplay.harnesses.function import FunctionHarness
+from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import Matching
 from pytest_wfreplay.redact import Redactor
