@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.options import RecordingOptions
     from pytest_wfreplay.engine.adapters import SignalAdapter, logging_adapter, terminal_adapter
     from pytest_wfreplay.engine.agent import Agent, AgentContext
     from pytest_wfreplay.engine.body import RunScope
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from pytest_wfreplay.harnesses.function import FunctionHarness
     from pytest_wfreplay.harnesses.resolve import resolve_harness
     from pytest_wfreplay.harnesses.scripted import ScriptedHarness
+    from pytest_wfreplay.options import RecordingOptions
     from pytest_wfreplay.pattern import Pattern
     from pytest_wfreplay.plugin.expect import expect
     from pytest_wfreplay.plugin.facade import Wfreplay
