@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_wfreplay.engine.agent import Agent
@@ -77,7 +77,6 @@ class Plan:
                 raise ConfigurationError(f"{name!r} is not an agent but {type(agent).__name__}.", hint="Make agents with flow.agent(...).")
             if agent.updates is not None and not self.state.has(agent.updates):
                 raise ConfigurationError(f"Agent {name!r} updates {agent.updates!r}, which the state does not have.")
-            _check_harness(name, agent.harness or self.harness)
         if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
             raise ConfigurationError(f"timeout is a number of seconds above 0, not {self.timeout!r}.")
         if not _is_number(self.max_activations) or self.max_activations < 1:
@@ -87,7 +86,12 @@ class Plan:
 
     def harness_of(self, name: str) -> Harness | None:
         """The harness by which an agent speaks: its own, else that of the run."""
-        return self.agents[name].harness or self.harness
+        own = self.agents[name].harness
+        return self.harness if own is None else own
+
+    def without_harnesses(self) -> Plan:
+        """The same where nobody is asked: in replay a harness that is passed is not even looked at."""
+        return replace(self, agents={name: replace(agent, harness=None) for name, agent in self.agents.items()}, harness=None)
 
     def harness_types(self) -> dict[str, str]:
         """The type of each agent's harness, where there is one."""
@@ -97,11 +101,13 @@ class Plan:
         """See to it that every agent can speak.
 
         Raises:
-            ConfigurationError: an agent has no harness.
+            ConfigurationError: an agent has no harness, or one that is none.
         """
         for name in self.agents:
-            if self.harness_of(name) is None:
+            harness = self.harness_of(name)
+            if harness is None:
                 raise ConfigurationError(f"Agent {name!r} has no harness.", hint="Pass harness= to the agent or to run_reactive.")
+            _check_harness(name, harness)
 
 
 def _reactions(part: str, given: Given) -> tuple[Reaction, ...]:
@@ -122,5 +128,5 @@ def _is_number(value: object) -> bool:
 
 
 def _check_harness(name: str, harness: object) -> None:
-    if harness is not None and not (callable(getattr(harness, "run", None)) and isinstance(getattr(harness, "type", None), str)):
+    if not (callable(getattr(harness, "run", None)) and isinstance(getattr(harness, "type", None), str)):
         raise ConfigurationError(f"The harness of agent {name!r} is a {type(harness).__name__}, which has no run() and type.")

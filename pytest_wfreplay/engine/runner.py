@@ -30,6 +30,8 @@ async def run_plan(plan: Plan, source: JournalSource) -> RunResult:
     adapters = Adapters(plan.adapters)
     if source.works:
         plan.require_harnesses()
+    else:
+        plan = plan.without_harnesses()
     journal = await source.open(RunFacts(plan.workflow, plan.state.json(), plan.harness_types()))
     line = Line(journal, source=source.inner)
     run = Dispatcher(plan, line, adapters)

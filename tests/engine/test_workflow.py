@@ -14,8 +14,10 @@ from pytest_wfreplay.engine.workflow import Workflow, create_workflow
 from pytest_wfreplay.errors import ConfigurationError, NotJsonError
 from pytest_wfreplay.harness import ToolDefinition
 from pytest_wfreplay.harnesses.scripted import ScriptedHarness
+from pytest_wfreplay.options import RecordingOptions
 from pytest_wfreplay.pattern import Pattern
 from pytest_wfreplay.signal import create_signal
+from pytest_wfreplay.stores.memory import MemorySignalStore
 
 Run = Callable[..., RunResult]
 
@@ -142,6 +144,22 @@ def test_an_agents_own_harness_comes_first(flow: Workflow, run: Run) -> None:
     own = ScriptedHarness(["own"])
     agents = {"a": flow.agent(prompt="x", activate_on="workflow:start", harness=own), "b": flow.agent(prompt="x", activate_on="workflow:start")}
     assert run(agents=agents, harness=ScriptedHarness(["shared"])).outputs == {"a": "own", "b": "shared"}
+
+
+def test_a_replay_does_not_even_look_at_a_harness(flow: Workflow, run: Run) -> None:
+    class Untouchable:
+        def __getattribute__(self, name: str) -> object:
+            raise AssertionError(f"{name} was asked for")
+
+        def __bool__(self) -> bool:
+            raise AssertionError("it was weighed")
+
+    agent = flow.agent(prompt="x", activate_on="workflow:start")
+    store = MemorySignalStore()
+    recorded = run(agents={"a": agent}, harness=ScriptedHarness(["ok"]), recording=RecordingOptions("record", store))
+    own = flow.agent(prompt="x", activate_on="workflow:start", harness=Untouchable())  # type: ignore[arg-type]
+    replayed = run(agents={"a": own}, harness=Untouchable(), recording=RecordingOptions("replay", store, recording_id=recorded.recording_id))
+    assert replayed.signals == recorded.signals
 
 
 def test_patterns_of_every_kind_wake_an_agent(flow: Workflow, run: Run) -> None:
