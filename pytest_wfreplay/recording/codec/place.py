@@ -14,16 +14,16 @@ _LONGEST = 60
 class Place:
     """A value in the file at `path`: `text` is the whole file, `keys` lead from its top to the value.
 
-    Never changed; not frozen, because several are made for each step, and a frozen one takes three times as long to make.
+    Never changed; not frozen, because several are made for each recording, and a frozen one takes three times as long to make.
     """
 
     path: str
     text: str
     keys: tuple[str | int, ...] = ()
 
-    def at(self, key: str | int) -> Place:
-        """The place below this one."""
-        return Place(self.path, self.text, (*self.keys, key))
+    def at(self, *keys: str | int) -> Place:
+        """The place to which the keys lead from this one."""
+        return Place(self.path, self.text, (*self.keys, *keys))
 
     def wrong(self, expected: str, found: object) -> CassetteUnreadable:
         """The error to raise: what was expected here and what was found. The file is walked again to find the line; that is rare."""

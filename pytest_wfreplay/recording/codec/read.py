@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _ENTRY = re.compile(r'("(?:[^"\\]|\\.)*"|[A-Za-z_][A-Za-z0-9_./#@%+-]*):(?: (.+))?', re.DOTALL)
 _BLOCK = re.compile(r"\|2?[-+]?")
-#: No shorter line can nest too deep: what it opens it must close.
-_SHORT = MAX_NESTING
+#: How a line of JSON begins that is no number and no word.
+_JSON = frozenset('"{[')
 #: A character that few texts hold: a single one is looked for at the speed of memory.
 _FENCE = "\u00a6"
 _SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:[dD][89a-fA-F]|00[aA]6)")
@@ -42,10 +42,9 @@ def read_canonical(text: str) -> JSON | None:
         fence += _FENCE
     reader = _Lines(lines[1:-2], fence, _parse_warily if "\\u" in text else _parse)
     try:
-        value = reader.mapping(0)
+        return reader.whole()
     except (_NotCanonicalError, NotJsonError, ValueError, RecursionError):
         return None
-    return value if reader.is_at_end() else None
 
 
 def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
@@ -74,6 +73,16 @@ class _Lines:
         self._next = 0
         self._fence = fence
         self._parse = parse
+        #: Lines of JSON that are still to be parsed, all in one go, and whose values they are.
+        self._texts: list[str] = []
+        self._slots: list[tuple[dict[str, JSON], str]] = []
+
+    def whole(self) -> JSON | None:
+        """What the lines say, or None when they go on where it has ended."""
+        found = self.mapping(0)
+        for (container, key), value in zip(self._slots, self._parsed(self._texts), strict=True):
+            container[key] = value
+        return found if self.is_at_end() else None
 
     def is_at_end(self) -> bool:
         return self._next == len(self._lines)
@@ -81,31 +90,45 @@ class _Lines:
     def mapping(self, indent: int, level: int = 1, first: str | None = None) -> dict[str, JSON]:
         """An object, one key a line; `first` is what stands behind the dash where it is an item of a list."""
         _guard(level)
+        short = _short(level)
         found: dict[str, JSON] = {}
         rest = self._rest(indent) if first is None else first
         while rest is not None and not rest.startswith("- "):
-            entry = _ENTRY.fullmatch(rest)
-            if entry is None or rest[0] == " ":
-                raise _NotCanonicalError
-            key = _key(entry[1])
+            spelled, colon, text = rest.partition(": ") if rest[0] != '"' else _cut(rest)
+            if not text:
+                if colon or rest[-1] != ":":
+                    raise _NotCanonicalError
+                spelled = rest[:-1]
+            key = _key(spelled)
             if key in found:
                 raise _NotCanonicalError
-            found[key] = self._value(entry[2], indent, level)
+            if text[:1] in _JSON:
+                self._next += 1
+                if len(text) > short:
+                    _guard_line(text, level)
+                found[key] = None
+                self._texts.append(text)
+                self._slots.append((found, key))
+            else:
+                found[key] = self._value(text, indent, level)
             rest = self._rest(indent)
         if not found:
             raise _NotCanonicalError
         return found
 
-    def _value(self, text: str | None, indent: int, level: int) -> JSON:
+    def _value(self, text: str, indent: int, level: int) -> JSON:
         self._next += 1
-        if text is None:
+        if not text:
             following = self._rest(indent)
             if following is not None and (following.startswith("- ") or following == "-"):
                 return self._sequence(indent, level + 1)
             return self.mapping(indent + 2, level + 1)
-        if _BLOCK.fullmatch(text):
+        if text[0] == "|" and _BLOCK.fullmatch(text):
             return self._block(text, indent + 2)
-        return self._inline(text, level)
+        if text[0] not in _JSON and is_plain(text):
+            return text
+        _guard_line(text, level)
+        return self._parsed([text])[0]
 
     def _sequence(self, indent: int, level: int) -> list[JSON]:
         _guard(level)
@@ -128,23 +151,21 @@ class _Lines:
         while self._next < len(self._lines) and self._lines[self._next].startswith(start):
             self._next += 1
         lines = [line[column:] for line in self._lines[first : self._next]]
+        short = _short(level)
         for line in lines:
-            if len(line) > _SHORT:
+            if len(line) > short:
                 _guard_line(line, level)
+        return self._parsed(lines)
+
+    def _parsed(self, lines: list[str]) -> list[JSON]:
+        if not lines:
+            return []
         fence = self._fence
-        text = "[" + f', "{fence}", '.join(lines) + "]"
-        parsed = self._parse(text)
+        parsed = self._parse("[" + f', "{fence}", '.join(lines) + "]")
         if len(parsed) != 2 * len(lines) - 1 or parsed[1::2].count(fence) != len(lines) - 1:
             raise _NotCanonicalError
         items: list[JSON] = parsed[::2]
         return items
-
-    def _inline(self, text: str, level: int) -> JSON:
-        if text[0] not in '"{[' and is_plain(text):
-            return text
-        _guard_line(text, level)
-        value: JSON = self._parse(text)
-        return value
 
     def _block(self, header: str, indent: int) -> str:
         first = self._next
@@ -184,6 +205,19 @@ def _key(text: str) -> str:
     if not isinstance(key, str) or (text.startswith('"') and (is_plain(key) or json_text(key) != text)) or (key == text and not is_plain(key)):
         raise _NotCanonicalError
     return key
+
+
+def _cut(rest: str) -> tuple[str, str, str]:
+    """Key, colon and value of an entry whose key stands in quotes."""
+    entry = _ENTRY.fullmatch(rest)
+    if entry is None:
+        raise _NotCanonicalError
+    return (entry[1], "", "") if entry[2] is None else (entry[1], ": ", entry[2])
+
+
+def _short(level: int) -> int:
+    """No line of so many characters can nest too deep: what it opens it must close."""
+    return 2 * (MAX_NESTING - level)
 
 
 def _guard_line(line: str, level: int) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FORMAT = re.compile(r"\A#[^\n]*\nformat: (\d{1,9})$", re.MULTILINE)
 
+_LAST = f"\n{END}\n"
 _END = re.compile(rf"\n{END}[ \t]*(?:\n|\Z)")
 
 
@@ -81,11 +82,13 @@ def _text(source: str | bytes, path: str, max_bytes: int) -> str:
 
 
 def _refuse_parts(text: str, path: str) -> None:
-    if not text.strip():
+    if not text or text.isspace():
         raise CassetteEmpty(path, "the file is empty")
     version = _FORMAT.match(text)
     if version is not None:
         refuse_newer(int(version[1]), path)
+    if text.endswith(_LAST):
+        return
     is_ours = text.startswith(MARK) or MARK.startswith(text.rstrip())
     if is_ours and not _END.search(text):
         line = text.rstrip().count("\n") + 1

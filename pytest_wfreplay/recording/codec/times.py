@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
+#: What every calendar knows, in milliseconds.
+_FIRST, _LAST = ((dt.datetime(year, 1, 1, tzinfo=dt.UTC) - _EPOCH) // _MILLISECOND for year in (2, 9999))
 
 #: Where time begins for a recording that does not say when it was made: where the counting clock begins, too.
 _START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -54,6 +56,19 @@ def timestamps(at_ms: Sequence[float], count: int, start: str) -> list[str]:
             last, text = moment, seconds[moment // 1000] + endings[moment % 1000]
         spelled.append(text)
     return spelled
+
+
+def check_calendar(at_ms: Sequence[float], count: int, start: str) -> None:
+    """See to it that each of the `timestamps` can be made when it is asked for.
+
+    Raises:
+        ValueError, OverflowError: a number is beyond all calendars.
+    """
+    begun = _started(start)
+    last = at_ms[-1] if at_ms else 0
+    lowest, highest = min(at_ms, default=0), max(max(at_ms, default=0), last + count)
+    if not (begun + lowest >= _FIRST and begun + highest < _LAST):
+        timestamps([lowest, highest], 2, start)
 
 
 class _Seconds(dict[int, str]):

@@ -76,12 +76,12 @@ class Unfolded:
             payload = payload["content"]  # type: ignore[index,call-overload]  # folded, see above
             count = len(payload)  # type: ignore[arg-type]  # the list of chunks
             if not count:
-                raise self._place.at(index).at("payload").wrong("at least one chunk", {"content": payload})
+                raise self._place.at(index, "payload").wrong("at least one chunk", {"content": payload})
         elif is_change(name):
             try:
                 payload = states.complete(name, payload)
             except ValueError as error:
-                raise self._place.at(index).at("payload").wrong(str(error), payload) from None
+                raise self._place.at(index, "payload").wrong(str(error), payload) from None
         self._items.append((name, payload, source, count, is_chunks))
         self._count += count
 
@@ -89,27 +89,30 @@ class Unfolded:
         if written is None:
             return None
         if not isinstance(written, dict):
-            raise self._place.at(index).at("source").wrong("an object with agent, activation, harness, parent", written)
+            raise self._place.at(index, "source").wrong("an object with agent, activation, harness, parent", written)
         try:
             key = tuple(written.items())
             shared = self._shared.get(key)
         except TypeError:
-            raise self._place.at(index).at("source").wrong("texts and a position", written) from None
+            raise self._place.at(index, "source").wrong("texts and a position", written) from None
         if shared is None:
-            shared = self._shared[key] = self._read_source(written, self._place.at(index).at("source"))
+            shared = self._shared[key] = self._read_source(written, index)
         return shared
 
-    def _read_source(self, written: dict[str, JSON], place: Place) -> SignalSource:
+    def _read_source(self, written: dict[str, JSON], index: int) -> SignalSource:
+        texts: dict[str, str | None] = {}
         for key, value in written.items():
             if key not in _SOURCE_KEYS:
-                raise place.at(key).wrong(f"one of {', '.join(_SOURCE_KEYS)}", key)
-            is_position = key == "parent" and isinstance(value, int) and not isinstance(value, bool) and value > 0
-            if not (value is None or isinstance(value, str) or is_position):
-                raise place.at(key).wrong("a position, from 1" if key == "parent" else "text", value)
-        texts = {key: signal_id(value) if isinstance(value, int) else value for key, value in written.items()}
-        if "agent" not in texts:
-            texts["agent"] = agent_said_by(texts.get("activation"))  # type: ignore[arg-type]  # looked at above
-        return SignalSource(**{key: _interned(value) for key, value in texts.items()})
+                raise self._place.at(index, "source", key).wrong(f"one of {', '.join(_SOURCE_KEYS)}", key)
+            if isinstance(value, str):
+                texts[key] = sys.intern(value)
+            elif key == "parent" and type(value) is int and value > 0:
+                texts[key] = sys.intern(signal_id(value))
+            elif value is not None:
+                raise self._place.at(index, "source", key).wrong("a position, from 1" if key == "parent" else "text", value)
+        activation = texts.get("activation")
+        agent = texts.get("agent") if "agent" in written or activation is None else agent_said_by(activation)
+        return SignalSource(agent and sys.intern(agent), activation, texts.get("harness"), texts.get("parent"))
 
 
 def _payloads(item: _Item) -> Iterable[JSON]:
@@ -117,10 +120,6 @@ def _payloads(item: _Item) -> Iterable[JSON]:
     if is_chunks and isinstance(payload, list):
         return [{"content": chunk} for chunk in payload]
     return (payload,)
-
-
-def _interned(value: object) -> str | None:
-    return sys.intern(value) if isinstance(value, str) else None
 
 
 def _fill(signals: list[Signal], set_field: Callable[[Signal, object], None], column: Iterable[object]) -> None:
