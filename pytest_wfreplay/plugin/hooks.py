@@ -181,13 +181,14 @@ def wfreplay(request: pytest.FixtureRequest) -> Generator[Wfreplay, None, None]:
 
     A test that asks for it is marked by that.
     """
+    from pytest_wfreplay.plugin.facade import Wfreplay
     from pytest_wfreplay.plugin.takes import take_of
 
     take = take_of(request.node)
     if take is None:
         raise pytest.UsageError(f"{request.node.nodeid} asked for the wfreplay fixture too late: mark it with @pytest.mark.wfreplay.")
     with take.prepared(request):
-        yield take.facade
+        yield Wfreplay(take)
 
 
 @pytest.fixture(scope="session")

@@ -34,12 +34,21 @@ class Plan:
         return self.wishes.cassette is None
 
 
-def plan_of(item: pytest.Item, wishes: Wishes, settings: Settings) -> Plan:
-    """What is known of a test before it runs."""
-    if any(_is_overridden(item, fixture) for fixture in _FIXTURES):
-        return Plan(wishes, None)
-    name = wishes.cassette if wishes.cassette is not None else str(cassette_path(item.nodeid, testpaths=settings.testpaths))
-    return Plan(wishes, settings.cassette_dir / file_name(name))
+class Plans:
+    """The plans of a session's tests. What fixtures a test finds is asked once for all that stand in one class or module."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._is_decided_later: dict[object, bool] = {}
+
+    def of(self, item: pytest.Item, wishes: Wishes) -> Plan:
+        """What is known of a test before it runs."""
+        if item.parent not in self._is_decided_later:
+            self._is_decided_later[item.parent] = any(_is_overridden(item, fixture) for fixture in _FIXTURES)
+        if self._is_decided_later[item.parent]:
+            return Plan(wishes, None)
+        name = wishes.cassette if wishes.cassette is not None else str(cassette_path(item.nodeid, testpaths=self._settings.testpaths))
+        return Plan(wishes, self._settings.cassette_dir / file_name(name))
 
 
 def file_name(name: str) -> str:

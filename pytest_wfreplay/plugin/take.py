@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,6 @@ import pytest
 from pytest_wfreplay.clock import SystemClock, read_iso
 from pytest_wfreplay.deck import Deck, Treatment
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, ConfigurationError, WfreplayError
-from pytest_wfreplay.plugin.facade import Wfreplay
 from pytest_wfreplay.plugin.refused import refusing
 from pytest_wfreplay.plugin.rivals import Plan, file_name
 from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
@@ -53,7 +53,6 @@ class Take:
         self.plan = plan
         self.wishes = plan.wishes
         self.redactor = redactor
-        self.facade = Wfreplay(self)
         self.mode: Mode = settings.mode
         self.path: Path = settings.cassette_dir
         self.deck: Deck | None = None
@@ -178,7 +177,7 @@ class Take:
             raise type(error)(self._shown(Path(error.path)), error.problem, line=error.line, hint=hint) from None
 
     def _shown(self, path: Path) -> str:
-        return str(path.relative_to(self.settings.root)) if path.is_relative_to(self.settings.root) else str(path)
+        return str(path).removeprefix(f"{self.settings.root}{os.sep}")
 
     def _treatment(self) -> Treatment:
         return Treatment(

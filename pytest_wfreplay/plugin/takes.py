@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_wfreplay.errors import ConfigurationError, WfreplayError
-from pytest_wfreplay.plugin.rivals import Rivals, plan_of
+from pytest_wfreplay.plugin.rivals import Plans, Rivals
 from pytest_wfreplay.plugin.take import Take
 from pytest_wfreplay.plugin.traceback import tidy, words
 from pytest_wfreplay.plugin.wishes import marker_wishes
@@ -39,7 +39,8 @@ class Takes:
             self._redactor = settings.redactor()
         except ConfigurationError as error:
             raise pytest.UsageError(f"ini wfreplay_redact: {error} {error.hint}".rstrip()) from None
-        self._plans = {item: plan_of(item, marker_wishes(item), settings) for item in items}
+        plans = Plans(settings)
+        self._plans = {item: plans.of(item, marker_wishes(item)) for item in items}
         self._rivals = Rivals()
         self._running: Take | None = None
         self._tally.folders.add(str(settings.cassette_dir))
@@ -109,6 +110,9 @@ class Takes:
         if error is not None and has_words_only and report.failed:
             report.longrepr = words(error, item, report.longrepr)
         self._count(take, call.when)
+        if call.when == "teardown":
+            # What it read is not kept for the whole session.
+            del item.stash[_take]
         return report
 
     def _count(self, take: Take, when: str) -> None:

@@ -31,6 +31,9 @@ Work: TypeAlias = Callable[[], object]
 #: Takes the name and the payload of a signal that a stream says, and the type of the harness that says it.
 Deliver: TypeAlias = Callable[[str, JSON, str], object]
 
+#: Takes the entry of a step that has ended.
+Keep: TypeAlias = Callable[[Entry], object]
+
 #: The scope in which steps and runs find themselves: the only "current" thing of the house.
 current: ContextVar[Scope | None] = ContextVar("pytest_wfreplay_scope", default=None)
 
@@ -104,18 +107,21 @@ class Scope:
         """The same for work that is done without waiting."""
         remembered = self.line.journal.recall(key, given)
         if remembered is not None:
-            for signal, turn in zip(remembered.signals, remembered.turns, strict=True):
-                self._say_again(signal, turn)
+            if not self.line.repeat(remembered):
+                for signal, turn in zip(remembered.signals, remembered.turns, strict=True):
+                    self._say_again(signal, turn)
             return _conclude(remembered)
         with self._begun(key, given) as attempt:
             attempt.value = work()
         return attempt.result
 
-    async def stream(self, name: str, given: object, work: Callable[[], Awaitable[JSON]], deliver: Deliver) -> JSON:
-        """The same for work that says signals while it is done; they are part of what is remembered. Its outcome is plain JSON."""
+    async def stream(self, name: str, given: object, work: Callable[[], Awaitable[JSON]], deliver: Deliver, keep: Keep) -> JSON:
+        """The same for work that says signals while it is done; they are part of what is remembered. Its outcome is plain JSON.
+
+        `keep` takes its entry: whoever hears the signals knows whether the run came to its outcome, too.
+        """
         key = self.key(name)
-        journal = self.line.journal
-        remembered = journal.recall(key, given)
+        remembered = self.line.journal.recall(key, given)
         if remembered is not None:
             return await self._play(remembered, deliver)
         spelled = jsonable(given, path=f"input of step {key!r}")
@@ -124,14 +130,14 @@ class Scope:
             output = await work()
         except Exception as error:  # noqa: BLE001 - law 3
             facts = describe(error)
-            journal.append(Entry(key, spelled, Raised(facts)))
+            keep(Entry(key, spelled, Raised(facts)))
             _raise_as_replay_will(error, facts)
         except BaseException:
-            journal.append(Entry(key, spelled, None))
+            keep(Entry(key, spelled, None))
             raise
         finally:
             current.reset(token)
-        journal.append(Entry(key, spelled, Returned(jsonable(output))))
+        keep(Entry(key, spelled, Returned(jsonable(output))))
         return output
 
     @contextmanager

@@ -68,7 +68,7 @@ class CassetteFile:
     def read_bytes(self) -> bytes:
         """What the file holds; one that is larger than `max_bytes` is only read as far as is needed to say so."""
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - it is read whole, so nothing needs a buffer
                 size = os.fstat(file.fileno()).st_size
                 if size > self.max_bytes:
                     problem = f"{size} bytes, and the limit (max_bytes) is {self.max_bytes}"
