@@ -3,8 +3,9 @@
 1. A block whose info string has `title="test_x.py"` is a file of that folder: it is written, not run. A later block of the same title replaces it.
 2. `python` runs as a script of its own. `bash` runs line by line. Both must succeed, unless an output follows that says otherwise.
 3. `text title="Output"` is what the block before it printed. `console` is both in one: lines beginning with `$ ` run, what follows is their output.
-4. Outputs are compared after volatile things got steady names (times, durations, folders, ids, the width of rulers). `...` stands for any
-   text in a line, and on a line of its own for any lines.
+4. Outputs are compared after volatile things got steady names (times, durations, folders, ids, the width of rulers), and without what older
+   versions of pytest do not print: carets below a line of code, how many lines are hidden. `...` stands for any text in a line, and on a line of
+   its own for any lines.
 5. `json`, `toml` and `yaml` are parsed; other languages may only be shown when SHOWN names them.
 6. What made the environment that we run in (`python3 -m venv`, `pip install`), and the `.venv/bin/pytest` that runs us, are not run again here:
    `.ci/run` takes the README's commands by their word.
@@ -47,6 +48,8 @@ VOLATILE = [
     (re.compile(r"^(.*\bat_ms: ).*$", re.MULTILINE), r"\1<numbers>"),
     (re.compile(r"^(platform|rootdir:|plugins:) .*$", re.MULTILINE), r"\1 <yours>"),
     (re.compile(r"^asyncio: .*\n", re.MULTILINE), ""),
+    (re.compile(r"^[E>]? *\^+ *\n", re.MULTILINE), ""),
+    (re.compile(r"(?<=truncated) \(\d+ lines? hidden\)"), ""),
 ]
 
 
