@@ -25,6 +25,7 @@ from pytest_wfreplay.errors import ActivationLimitError, HandlerError, OutputSch
 from pytest_wfreplay.harness import HarnessInput, RunContext
 from pytest_wfreplay.jsonable import JSON, plain_json
 from pytest_wfreplay.signal import Signal, SignalSource, payload_of
+from pytest_wfreplay.steps.entry import Entry
 from pytest_wfreplay.steps.failure import briefly, message_of
 from pytest_wfreplay.steps.key import activation_id
 from pytest_wfreplay.steps.scope import Scope, current
@@ -56,6 +57,7 @@ class Dispatcher:
         self._inbox = Inbox()
         self._numbers: dict[str, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ended: dict[str, Entry] = {}
         self._echoes = Echoes(plan.max_activations, line.signals)
         self._is_failing = False
         self._is_over = False
@@ -92,6 +94,9 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._tasks.clear()
+        for entry in self._ended.values():
+            # It came too late: this run, and so its replay, ends before the outcome is looked at.
+            self._line.journal.append(Entry(entry.key, entry.input, None))
         self._line.emit(name, payload, None)
         while self._queue:
             await self._hear(self._queue.popleft())
@@ -205,9 +210,10 @@ class Dispatcher:
         say = functools.partial(self._deliver, activation)
         origin = SignalSource(activation.agent, activation.id, harness.type if harness else None, activation.activated.id)
         scope = Scope(self._line, f"{activation.id}/", origin=origin, say=say, is_inside=True)
+        keep = functools.partial(self._ended.__setitem__, activation.id)
         try:
             # A journal that knows the answer never asks for the work, and then there may be no harness.
-            output = await scope.stream("harness", given.to_json(), lambda: speak(harness, given, ctx, say), say)  # type: ignore[arg-type]
+            output = await scope.stream("harness", given.to_json(), lambda: speak(harness, given, ctx, say), say, keep)  # type: ignore[arg-type]
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -229,6 +235,8 @@ class Dispatcher:
             self._line.emit(arrival.name, arrival.payload, source)
             return
         del self._tasks[by.id]
+        if by.id in self._ended:
+            self._line.journal.append(self._ended.pop(by.id))
         if isinstance(arrival, Failed):
             await self._fail(by, arrival.error)
         else:

@@ -34,6 +34,9 @@ GRACE = 10.0
 #: Seconds in which nothing must happen before a run is ended as it was recorded.
 QUIET = 0.02
 
+#: The same for a run that has not come as far as when it was recorded: the rest may have come while it was being cancelled.
+LONG_QUIET = 0.5
+
 
 class Replayer:
     """Replays one recording for one run."""
@@ -51,6 +54,7 @@ class Replayer:
         self._memory = Memory(recording, self._trace)
         self._turns = self._memory.turns
         self._length = len(self._trace)
+        self._said = 0
         self._others: list[tuple[int, Signal]] = []
         self._looks_at_inputs = matching.looks_at.inputs
         self._clock = SystemClock()
@@ -111,6 +115,7 @@ class Replayer:
 
     def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
         """The recorded signal where this run says the same, else a new one with its time."""
+        self._said = position
         if position > self._length:
             last = self._trace[-1].timestamp if self._length else ""
             return Signal(signal_id(position), name, payload, last, source)
@@ -146,7 +151,7 @@ class Replayer:
             DivergenceError: nobody cancels it in this run.
         """
         if self.recording.metadata.status == "cancelled":
-            await self._be_quiet(self.patience)
+            await self._be_quiet(self.patience, LONG_QUIET)
             await self._cancel_root()
         await self._clock.sleep(GRACE + self.duration_ms() / 1000)
         raise self._refusal(
@@ -170,10 +175,10 @@ class Replayer:
         self._is_ended_from_outside = True
         status = self.recording.metadata.status
         if status == "timeout" and timeout is not None:
-            await self._be_quiet(0.0)
+            await self._be_quiet(0.0, GRACE)
             return "timeout"
         if status == "cancelled":
-            await self._be_quiet(self.patience)
+            await self._be_quiet(self.patience, GRACE)
             return "cancelled"
         if timeout is None:
             await asyncio.Event().wait()
@@ -228,13 +233,17 @@ class Replayer:
         position = self._memory.position(order) if order is not None else 0
         return around(self._trace, position or self._turns.heard + 1)
 
-    async def _be_quiet(self, patience: float) -> None:
-        """Return when everything that came from outside has come again and nothing has happened for a while."""
+    async def _be_quiet(self, patience: float, longest: float) -> None:
+        """Return when everything but the last word was said again and nothing has happened for a while; or nothing at all for `longest` seconds."""
         await self._clock.sleep(patience)
-        before = -1
-        while not self._turns.is_over or before != self._turns.happened:
-            before = self._turns.happened
+        before, quiet = self._turns.happened, 0.0
+        while quiet < (QUIET if self._is_all_said() else longest):
             await self._clock.sleep(QUIET)
+            quiet = quiet + QUIET if self._turns.happened == before else 0.0
+            before = self._turns.happened
+
+    def _is_all_said(self) -> bool:
+        return self._turns.is_over and max(self._said, self._turns.heard) >= self._length - 1
 
 
 def _is_divergence(type_name: object) -> bool:

@@ -288,3 +288,7 @@ class _limit:  # noqa: N801 - reads as the function it stands for
             if self._watch.expired() and self._timeout is not None:
                 raise StepTimeoutError(self._key, self._timeout) from error
             raise
+        when = self._watch.when()
+        if raised[0] is None and when is not None and asyncio.get_running_loop().time() > when:
+            # Code that does not wait for anything cannot be interrupted; it took too long nevertheless.
+            raise StepTimeoutError(self._key, self._timeout or 0.0)

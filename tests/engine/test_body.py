@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -193,6 +194,9 @@ def test_a_step_that_takes_too_long_is_a_step_timeout(ask: Any) -> None:
             await ctx.step("slow", asyncio.sleep, 10, timeout=0.01)
         assert isinstance(caught.value, TimeoutError)
         assert caught.value.timeout == 0.01
+        with pytest.raises(StepTimeoutError):
+            await ctx.step("slow and sync", time.sleep, 0.02, timeout=0.01)
+        assert await ctx.step("in time", lambda: "fine", timeout=5) == "fine"
         with pytest.raises(TimeoutError) as own:
             await ctx.step("own", lambda: (_ for _ in ()).throw(TimeoutError("mine")), timeout=5)
         assert type(own.value) is TimeoutError

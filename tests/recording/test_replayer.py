@@ -135,12 +135,43 @@ async def fail_soon(_: object) -> str:
     raise Declined("visa", limit=3)
 
 
+async def fail_at_once(_: object) -> str:
+    raise Declined("visa", limit=3)
+
+
+async def speak_on(_: object) -> str:
+    """Takes no notice of being cancelled."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        return "never mind"
+    return "not reached"
+
+
+async def fail_when_cancelled(_: object) -> str:
+    """Says that it was cancelled in words of its own."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        raise RuntimeError("connection closed") from None
+    return "not reached"
+
+
+async def dawdle(state: Any, signal: Any) -> None:
+    await asyncio.sleep(0.06)
+
+
 ENDS = {
     "failed": ({"a": FunctionHarness(fail_soon)}, {}),
     "failed beside another": ({"a": FunctionHarness(fail_soon), "b": Hanging()}, {}),
     "timeout of a harness": ({"a": Hanging(), "b": FunctionHarness(lambda _: "fine")}, {"timeout": 0.6}),
     "timeout of a handler": ({"a": FunctionHarness(lambda _: "fine")}, {"timeout": 0.6, "handlers": {"text:delta": hang}}),
     "handler that raises": ({"a": FunctionHarness(lambda _: "fine"), "b": Hanging()}, {"handlers": {"text:delta": stumble}}),
+    "another ended in the same moment": ({"a": FunctionHarness(fail_at_once), "b": FunctionHarness(lambda _: "fine")}, {}),
+    "another takes no notice": ({"a": FunctionHarness(fail_soon), "b": FunctionHarness(speak_on)}, {}),
+    "another fails when it is cancelled": ({"a": FunctionHarness(fail_soon), "b": FunctionHarness(fail_when_cancelled)}, {}),
+    "timeout of who takes no notice": ({"a": FunctionHarness(speak_on)}, {"timeout": 0.1}),
+    "timeout before anybody is heard": ({"a": FunctionHarness(lambda _: "fine")}, {"timeout": 0.1, "reducers": {"**": dawdle}}),
     "circle": ({"a": FunctionHarness(lambda _: "fine")}, {"handlers": {"ping": lambda state, signal: create_signal("ping")}, "max_activations": 3}),
 }
 
@@ -170,7 +201,7 @@ def test_a_run_that_ended_badly_ends_so_again_and_soon(end):
     assert seconds < 0.5
 
 
-@pytest.mark.parametrize("kind", ["agents", "step", "group", "gather"])
+@pytest.mark.parametrize("kind", ["agents", "step", "group", "gather", "tidy"])
 def test_a_run_that_was_cancelled_is_cancelled_again(kind):
     async def forever() -> None:
         await asyncio.Event().wait()
@@ -187,11 +218,17 @@ def test_a_run_that_was_cancelled_is_cancelled_again(kind):
     async def gathered(ctx: Any) -> None:
         await asyncio.gather(ctx.step("one", forever), ctx.step("two", forever))
 
+    async def tidily(ctx: Any) -> None:
+        try:
+            await ctx.step("forever", forever)
+        finally:
+            await ctx.step("tidy up", lambda: "done")
+
     async def run(recording: RecordingOptions) -> Any:
         flow = create_workflow("cancelled")
         if kind == "agents":
             return await flow.run_reactive(agents={"a": flow.agent(prompt="p", activate_on="workflow:start", harness=Hanging())}, recording=recording)
-        return await flow.run({"step": in_a_step, "group": in_a_group, "gather": gathered}[kind], recording=recording)
+        return await flow.run({"step": in_a_step, "group": in_a_group, "gather": gathered, "tidy": tidily}[kind], recording=recording)
 
     async def both() -> str:
         store = MemorySignalStore()
