@@ -1,7 +1,7 @@
 """Exceptions as JSON and back: the same class live and in replay, without pickle, without imports, without calling anybody's __init__.
 
-1. A class is found again by module and qualified name among the modules that are loaded. What cannot be found, or does not say the same
-   when rebuilt, is a `StepFailed` both live and in replay, so that code which catches it behaves alike both times.
+1. A class is found again by module and qualified name among the modules that are loaded. What cannot be found, or cannot be made to say
+   the same when rebuilt, is a `StepFailed` both live and in replay, so that code which catches it behaves alike both times.
 2. Of an exception are kept: its arguments, the attributes that JSON can carry, its notes and its cause.
 """
 
@@ -14,9 +14,12 @@ from collections.abc import Mapping
 from pytest_wfreplay.errors import NotJsonError, StepFailed
 from pytest_wfreplay.jsonable import JSON, jsonable, restore
 
+#: A chain of causes may be a circle.
+_MOST_CAUSES = 8
 
-def describe(error: BaseException) -> dict[str, JSON]:
-    """The JSON that an entry keeps of an exception: `{"type", "message", …}`, what is empty left out."""
+
+def describe(error: BaseException, causes: int = _MOST_CAUSES) -> dict[str, JSON]:
+    """The JSON that an entry keeps of an exception: `{"type", "message", …}`, what is empty left out; a cause likewise, in so many steps."""
     cls = type(error)
     facts: dict[str, JSON] = {"type": cls.__qualname__, "message": message_of(error)}
     if cls.__module__ != "builtins":
@@ -30,7 +33,7 @@ def describe(error: BaseException) -> dict[str, JSON]:
     if notes:
         facts["notes"] = [str(note) for note in notes]
     if error.__cause__ is not None:
-        facts["cause"] = {"type": type(error.__cause__).__qualname__, "message": message_of(error.__cause__)}
+        facts["cause"] = describe(error.__cause__, causes - 1) if causes else briefly(error.__cause__)
     return facts
 
 
@@ -61,10 +64,13 @@ def rebuild(facts: Mapping[str, JSON]) -> Exception:
     cls = _find(str(facts.get("module", "builtins")), kind)
     if cls is not None:
         arguments = facts.get("args") or []
-        error = _revive(cls, arguments if isinstance(arguments, list) else [], facts.get("attributes"))
-        if error is not None and message_of(error) == message:
-            _decorate(error, facts)
-            return error
+        values: list[object] = [restore(argument) for argument in arguments] if isinstance(arguments, list) else []
+        said: list[object] = [_Text(message)]
+        for made_of in (values, said):
+            error = _revive(cls, made_of, facts.get("attributes"))
+            if error is not None and message_of(error) == message:
+                _decorate(error, facts)
+                return error
     failed = StepFailed(kind.rpartition(".")[2], message)
     failed.__cause__ = _cause(facts)
     return failed
@@ -89,8 +95,16 @@ def _find(module: str, qualified_name: str) -> type[Exception] | None:
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
-def _revive(cls: type[Exception], arguments: list[JSON], attributes: object) -> Exception | None:
-    values = [restore(argument) for argument in arguments]
+class _Text(str):
+    """What an exception says, for one whose arguments are not JSON: `KeyError((1, 2))` shows the `repr` of what it is given, others its text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _revive(cls: type[Exception], values: list[object], attributes: object) -> Exception | None:
     try:
         if cls.__module__ == "builtins":
             return cls(*values)

@@ -142,11 +142,34 @@ def test_notes_and_cause_are_kept() -> None:
         "message": "bad",
         "args": ["bad"],
         "notes": ["seen on Tuesday"],
-        "cause": {"type": "KeyError", "message": "'k'"},
+        "cause": {"type": "KeyError", "message": "'k'", "args": ["k"]},
     }
     again = rebuild(facts)
     assert again.__notes__ == ["seen on Tuesday"]
-    assert again.__cause__ is not None
+    assert repr(again.__cause__) == "KeyError('k')"
+
+
+def test_a_cause_keeps_its_class_and_its_facts() -> None:
+    error = ValueError("bad")
+    error.__cause__ = DeclinedError(card="visa", reason="no funds")
+    cause: Any = rebuild(describe(error)).__cause__
+    assert type(cause) is DeclinedError
+    assert cause.args == ("visa: no funds",)
+
+
+def test_causes_that_go_round_in_a_circle_end_somewhere() -> None:
+    error, other = ValueError("a"), KeyError("b")
+    error.__cause__, other.__cause__ = other, error
+    assert str(rebuild(describe(error))) == "a"
+
+
+@pytest.mark.parametrize("error", [KeyError((1, 2)), RuntimeError(("t", 1)), KeyError(Ellipsis), ValueError({1: (2,)})], ids=repr)
+def test_a_class_is_found_again_though_json_cannot_carry_what_it_was_made_of(error: Exception) -> None:
+    facts = describe(error)
+    again = rebuild(facts)
+    assert type(again) is type(error)
+    assert (str(again), repr(again)) == (str(error), repr(error))
+    assert as_replay_will(error, facts) is error
 
 
 def test_what_is_empty_is_left_out() -> None:
