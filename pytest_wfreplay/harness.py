@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON, plain_json
@@ -41,6 +41,7 @@ class RunContext:
     activation: str = ""
 
 
+@runtime_checkable
 class Harness(Protocol):
     """The adapter to a model or an agent SDK: input in, signals out."""
 

@@ -122,10 +122,14 @@ def _explained(error: Exception, agent: str, names: Mapping[str, object]) -> Tem
 
 def _problem(error: Exception) -> str:
     if isinstance(error, _MissingName):
-        return str(error)
+        return str(error) if "object' has no " not in str(error) else f"{error.name!r} is undefined: {_kind(error.owner)} has none"
     if isinstance(error, NotJsonError):
         return f"a hole's {error}"
     return f"{type(error).__name__}: {error}"
+
+
+def _kind(owner: object) -> str:
+    return "the dict" if isinstance(owner, Mapping) else f"the {type(owner).__name__}"
 
 
 def _line(error: Exception) -> int | None:

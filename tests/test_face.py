@@ -76,3 +76,10 @@ def test_the_engine_works_without_pytest() -> None:
 
 def test_the_package_tells_type_checkers_that_it_is_typed() -> None:
     assert (Path(face.__file__).parent / "py.typed").is_file()
+
+
+def test_whether_something_fits_a_port_can_be_asked() -> None:
+    assert isinstance(face.ScriptedHarness([]), face.Harness)
+    assert isinstance(face.MemorySignalStore(), face.SignalStore)
+    assert isinstance(face.logging_adapter(), face.SignalAdapter)
+    assert not isinstance(object(), face.Harness)

@@ -108,6 +108,11 @@ def test_a_hole_that_names_nothing_is_an_error_that_names_it_and_the_agent(templ
     assert "'writer'" in str(raised.value)
 
 
+def test_who_does_not_have_what_is_asked_for_is_told_in_the_users_words() -> None:
+    with pytest.raises(TemplateError, match=r"'nope' is undefined: the dict has none"):
+        rendered("{{ state.order.nope }}", {"order": {"total": 3}})
+
+
 @pytest.mark.parametrize(
     ("template", "says"),
     [

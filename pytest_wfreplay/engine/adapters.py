@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.pattern import Pattern, as_pattern
@@ -33,6 +33,7 @@ _LEVELS: tuple[tuple[str, int], ...] = (
 )
 
 
+@runtime_checkable
 class SignalAdapter(Protocol):
     """Told of the signals that one of `patterns` matches, between `on_start` and `on_stop`. Each method may be async; it is awaited."""
 

@@ -76,7 +76,8 @@ class Plan:
             if not isinstance(agent, Agent):
                 raise ConfigurationError(f"{name!r} is not an agent but {type(agent).__name__}.", hint="Make agents with flow.agent(...).")
             if agent.updates is not None and not self.state.has(agent.updates):
-                raise ConfigurationError(f"Agent {name!r} updates {agent.updates!r}, which the state does not have.")
+                message = f"Agent {name!r} updates {agent.updates!r}, which the state does not have."
+                raise ConfigurationError(message, hint="Name a field that the state's class declares, or declare this one there.")
         if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
             raise ConfigurationError(f"timeout is a number of seconds above 0, not {self.timeout!r}.")
         if not _is_number(self.max_activations) or self.max_activations < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from pytest_wfreplay.clock import read_iso
 from pytest_wfreplay.errors import ConfigurationError
@@ -91,6 +91,7 @@ def signals_between(trace: Trace, from_index: int, to_index: int | None, pattern
     return Trace(signal for signal in chosen if any(pattern.matches(signal) for pattern in asked)) if asked else chosen
 
 
+@runtime_checkable
 class SignalStore(Protocol):
     """Where recordings are kept.
 
