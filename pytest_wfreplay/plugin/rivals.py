@@ -1,7 +1,7 @@
 """Which cassette a test will use, as far as it is known before the test runs, and which tests claim one file.
 
-A cassette that is named, in the marker or by the config fixture, is shared on purpose; any other belongs to one test alone. Letter case does
-not count, because on some file systems it does not.
+A cassette that is named, in the marker or by the config fixture, is shared on purpose by those who name it alike; any other belongs to one test
+alone. Letter case does not make another file, because on some file systems it does not.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ class Rivals:
     """Who claims which cassette: those who say so beforehand, and those who come to it."""
 
     def __init__(self) -> None:
-        self._claims: dict[str, list[str]] = {}
+        self._claims: dict[str, dict[str, Path | None]] = {}
 
-    def claim(self, nodeid: str, path: Path) -> list[str]:
-        """A test claims a cassette for itself; the tests that do, when they are more than one."""
-        tests = self._claims.setdefault(str(path).casefold(), [])
-        if nodeid not in tests:
-            tests.append(nodeid)
-        return tests if len(tests) > 1 else []
+    def claim(self, nodeid: str, path: Path, *, is_alone: bool) -> list[str]:
+        """A test claims a cassette, for itself alone or as one that shares it; the tests that do, when they do not agree to share."""
+        claims = self._claims.setdefault(str(path).casefold(), {})
+        claims[nodeid] = None if is_alone else path
+        agreed = set(claims.values())
+        return list(claims) if len(claims) > 1 and (None in agreed or len(agreed) > 1) else []
 
 
 def _is_overridden(item: pytest.Item, fixture: str) -> bool:

@@ -47,8 +47,7 @@ class Takes:
         for item, plan in self._plans.items():
             if plan.path is not None:
                 self._tally.claim(plan.path)
-                if plan.is_alone:
-                    self._rivals.claim(item.nodeid, plan.path)
+                self._rivals.claim(item.nodeid, plan.path, is_alone=plan.is_alone)
             names = getattr(item, "fixturenames", [])
             if "wfreplay" in names:
                 names.remove("wfreplay")
@@ -77,11 +76,10 @@ class Takes:
         take = take_of(item)
         if take is None:
             return (yield)
-        if take.wishes.cassette is None:
-            rivals = self._rivals.claim(item.nodeid, take.path)
-            if rivals:
-                message = f"{' and '.join(rivals)} claim one cassette, {take.shown}."
-                raise ConfigurationError(message, hint='Rename one, or share it on purpose: @pytest.mark.wfreplay(cassette="shared").')
+        rivals = self._rivals.claim(item.nodeid, take.path, is_alone=take.wishes.cassette is None)
+        if rivals:
+            message = f"{' and '.join(rivals)} claim one cassette, {take.shown}."
+            raise ConfigurationError(message, hint='Rename one, or share it on purpose: @pytest.mark.wfreplay(cassette="shared").')
         self._running = take
         try:
             with take.running():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import Project
 
@@ -228,6 +230,34 @@ def test_two_tests_that_claim_one_file_fail_and_name_both(project: Project) -> N
     both = "test_it.py::TestNamed::test_one and test_it.py::TestNamed::test_two"
     assert ran.told("TestNamed.test_two") == [f"ConfigurationError: {both} claim one cassette, cassettes/mine.yaml.", hint]
     assert project.record("test_it.py::test_a").code == 0
+
+
+UNLIKE = """
+import pytest
+from pytest_wfreplay import step
+
+@pytest.mark.wfreplay(cassette="{0}")
+def test_one():
+    step.run("work", lambda: 1)
+
+@pytest.mark.wfreplay{1}
+def test_two():
+    step.run("work", lambda: 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ("mine", '(cassette="mine")', "passed"),
+        ("mine", '(cassette="mine.yaml")', "passed"),
+        ("mine", '(cassette="Mine")', "failed"),
+        ("test_it/test_two", "", "failed"),
+    ],
+)
+def test_a_cassette_is_shared_by_those_who_name_it_alike(project: Project, first: str, second: str, outcome: str) -> None:
+    project.write(text=UNLIKE.format(first, second))
+    assert project.record().outcomes == {"test_one": outcome, "test_two": outcome}
 
 
 FIXTURE_WORKS = """
