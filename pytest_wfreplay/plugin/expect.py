@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from pytest_wfreplay.clock import read_iso
 from pytest_wfreplay.engine.activation import usage_of
 from pytest_wfreplay.engine.result import RunMetrics, RunResult, Tokens
 from pytest_wfreplay.errors import ConfigurationError
@@ -163,16 +164,25 @@ class _Subject:
         if isinstance(self.origin, RunResult):
             return self.origin.metrics
         if isinstance(self.origin, Recording) and self.origin.metadata.duration_ms is not None:
-            return _recorded_metrics(self.trace, self.origin.metadata.duration_ms)
+            return _told_metrics(self.trace, self.origin.metadata.duration_ms)
+        if self.origin is None and len(self.trace):
+            return _told_metrics(self.trace, _span_ms(self.trace))
         raise self._lacks("metrics")
 
     def _lacks(self, what: str) -> ConfigurationError:
         if isinstance(self.origin, Recording):
             return ConfigurationError(f"This recording has no {what}.", hint="A recording has them when its run has ended, a state when it had one.")
+        if not len(self.trace):
+            return ConfigurationError(f"An empty trace has no {what}.", hint="Pass the run's result.")
         return ConfigurationError(f"A trace has no {what}, only signals.", hint="Pass the run's result: expect(result), not expect(result.signals).")
 
 
-def _recorded_metrics(trace: Trace, duration_ms: float) -> RunMetrics:
+def _span_ms(trace: Trace) -> float:
+    """Milliseconds from the first signal to the last."""
+    return (read_iso(trace[-1].timestamp) - read_iso(trace[0].timestamp)).total_seconds() * 1000
+
+
+def _told_metrics(trace: Trace, duration_ms: float) -> RunMetrics:
     replies = [signal.payload.get("output") if isinstance(signal.payload, dict) else None for signal in trace.filter("harness:end")]
     usages = [usage_of(reply) for reply in replies]
     tokens = Tokens(*(int(sum(usage[part] for usage in usages)) for part in range(3)))

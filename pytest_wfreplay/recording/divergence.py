@@ -97,7 +97,10 @@ class Divergence:
 def error_of(divergences: Sequence[Divergence]) -> DivergenceError:
     """One error for all that was found; the first of them decides its class."""
     cls = _ERRORS.get(divergences[0].kind, DivergenceError)
-    return cls("\n".join(report(divergences)), divergences)
+    error = cls("\n".join(report(divergences)), divergences)
+    # The report ends with the commands: said once more below it, as other hints are, they would be noise.
+    error.hint = "; ".join(divergences[0].place.commands) or "Undo the change, or record the run again."
+    return error
 
 
 def report(divergences: Sequence[Divergence]) -> Iterator[str]:

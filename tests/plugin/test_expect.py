@@ -207,12 +207,16 @@ def test_an_expectation_holds_or_says_why_not_and_its_opposite_is_its_opposite(
 
 
 @pytest.mark.parametrize("subject", [TRACE, list(TRACE), (signal for signal in list(TRACE))], ids=["trace", "list", "generator"])
-def test_signals_alone_can_be_asked_about_signals(subject: Any) -> None:
+def test_signals_alone_can_be_asked_about_signals_and_what_they_tell_of_costs(subject: Any) -> None:
     expected = expect(subject).to_contain_signal("agent:*").to_have_signals_in_order(["workflow:start", "workflow:end"])
     with pytest.raises(ConfigurationError, match=r"^A trace has no state, only signals\."):
         expected.to_have_state({})
-    with pytest.raises(ConfigurationError, match=r"^A trace has no metrics, only signals\."):
-        expected.not_to_cost_under(1)
+    expected.to_have_latency_under(1).to_cost_under(0.26).not_to_cost_under(0.25).to_have_tokens_under(16).not_to_have_tokens_under(15)
+
+
+def test_an_empty_trace_has_no_metrics() -> None:
+    with pytest.raises(ConfigurationError, match=r"^An empty trace has no metrics\."):
+        expect([]).to_have_latency_under(1)
 
 
 def test_a_recording_that_has_not_ended_has_no_state_and_no_metrics() -> None:
