@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.recording.codec.states import States, is_change
@@ -34,22 +33,39 @@ def agent_said_by(activation: str | None) -> str | None:
 def folded(signals: Sequence[Signal], initial_state: JSON | Absent) -> list[JSON]:
     """The items that stand for the signals of a recording, in order."""
     states = States(initial_state)
-    written_sources = _Sources(signals)
-    alone = itertools.count()
+    sources = _Sources(signals)
     items: list[JSON] = []
-    for _, group in itertools.groupby(signals, key=lambda signal: (signal.name, signal.source) if _is_chunk(signal) else next(alone)):
-        first, *rest = group
-        if rest:
-            payload: JSON = {"content": [signal.payload["content"] for signal in (first, *rest)]}  # type: ignore[index,call-overload]  # chunks, each of them
-        elif is_change(first.name):
-            payload = states.shorten(first.name, first.payload)
-        else:
-            payload = {"content": [first.payload["content"]]} if is_folded(first.name, first.payload) else first.payload  # type: ignore[index,call-overload]  # it has one
-        item: dict[str, JSON] = {"name": first.name, "payload": payload}
-        if first.source is not None:
-            item["source"] = written_sources.of(first.source)
-        items.append(item)
+    last: Signal | None = None  # the delta before, and the chunks that it belongs to
+    chunks: list[JSON] = []
+    for signal in signals:
+        if _is_chunk(signal):
+            chunk: JSON = signal.payload["content"]  # type: ignore[index,call-overload]  # it is a chunk
+            if last is not None and last.name == signal.name and (last.source is signal.source or last.source == signal.source):
+                chunks.append(chunk)
+                if len(chunks) == _TWO:
+                    items[-1]["payload"] = {"content": chunks}  # type: ignore[index,call-overload]  # the item of the first chunk
+                continue
+            last, chunks = signal, [chunk]
+            items.append(_item(signal, {"content": chunk}, sources))
+            continue
+        last = None
+        payload = signal.payload
+        if is_change(signal.name):
+            payload = states.shorten(signal.name, payload)
+        elif is_folded(signal.name, payload):
+            payload = {"content": [payload["content"]]}  # type: ignore[index,call-overload]  # it has one
+        items.append(_item(signal, payload, sources))
     return items
+
+
+#: From so many chunks on they are written as a list.
+_TWO = 2
+
+
+def _item(signal: Signal, payload: JSON, sources: _Sources) -> JSON:
+    if signal.source is None:
+        return {"name": signal.name, "payload": payload}
+    return {"name": signal.name, "payload": payload, "source": sources.of(signal.source)}
 
 
 def is_folded(name: str, payload: JSON) -> bool:

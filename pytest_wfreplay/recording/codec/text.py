@@ -35,7 +35,8 @@ def encode(cassette: Cassette, *, command: str = RECORD) -> str:
     Raises:
         NotJsonError: a lone surrogate, NaN or an infinity is in it.
     """
-    return cassette_text(map(run_of, cassette.runs), command)
+    with _without_collecting():
+        return cassette_text(map(run_of, cassette.runs), command)
 
 
 def decode(source: str | bytes, *, path: str, max_bytes: int = MAX_BYTES) -> Cassette:
@@ -99,7 +100,7 @@ def _refuse_parts(text: str, path: str) -> None:
 
 @contextlib.contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Hundreds of thousands of new objects and no garbage among them: looking for it would take longer than reading."""
+    """Hundreds of thousands of new objects and no garbage among them: looking for it would take longer than the work."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 #: Name, payload, source, how many signals it is, and whether its payload is the list of their contents.
 _Item: TypeAlias = "tuple[str, JSON, SignalSource | None, int, bool]"
 
-_ITEM_KEYS = frozenset({"name", "payload", "source"})
 _SOURCE_KEYS = ("agent", "activation", "harness", "parent")
 _BLOCK = 1000
 
@@ -66,7 +65,7 @@ class Unfolded:
         return tuple(made)
 
     def _add(self, index: int, item: JSON, states: States) -> None:
-        if type(item) is not dict or not item.keys() <= _ITEM_KEYS or type(item.get("name")) is not str:
+        if type(item) is not dict or type(item.get("name")) is not str or len(item) != 1 + ("payload" in item) + ("source" in item):
             raise self._place.at(index).wrong('a signal: {"name": text, "payload": any JSON, "source": object}', item)
         name = sys.intern(item["name"])  # type: ignore[arg-type]  # it is a text, see above
         payload = item.get("payload")
