@@ -23,17 +23,17 @@ _START = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 def offsets(timestamps: Iterable[str], start: str) -> list[int]:
     """Milliseconds since `start`, one a timestamp; a text that is no timestamp stands where the one before it stood."""
     begun = _started(start)
-    milliseconds = {ending: number for number, ending in enumerate(_endings())}
-    seconds: dict[str, int] = {}
+    milliseconds = _milliseconds_of_endings()
     found: list[int] = []
+    second, base = "", 0  # the second that was last, and the milliseconds from the start to it
     for text in timestamps:
-        second, rest = seconds.get(text[:20]), milliseconds.get(text[20:])
-        if second is not None and rest is not None:
-            found.append(second + rest)
+        rest = milliseconds.get(text[20:])
+        if rest is not None and text[:20] == second:
+            found.append(base + rest)
             continue
         moment = _milliseconds(text)
         if moment is not None and rest is not None:
-            seconds[text[:20]] = moment - begun - rest
+            second, base = text[:20], moment - begun - rest
         found.append(moment - begun if moment is not None else found[-1] if found else 0)
     return found
 
@@ -95,3 +95,8 @@ def _milliseconds(text: str) -> int | None:
 @functools.cache
 def _endings() -> tuple[str, ...]:
     return tuple(f"{millisecond:03d}Z" for millisecond in range(1000))
+
+
+@functools.cache
+def _milliseconds_of_endings() -> dict[str, int]:
+    return {ending: number for number, ending in enumerate(_endings())}
