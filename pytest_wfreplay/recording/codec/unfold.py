@@ -38,6 +38,10 @@ class Unfolded:
     def __init__(self, items: list[JSON], initial_state: JSON | Absent, place: Place) -> None:
         self._items: list[_Item] = []
         self._shared: dict[object, SignalSource] = {}
+        #: The source that was read last, as it is written and as it is: most signals have that of the one before.
+        self._last: tuple[JSON, SignalSource | None] = (None, None)
+        #: Each name, shared; whether its signals are deltas, and whether they say that the state changed.
+        self._kinds: dict[str, tuple[str, bool, bool]] = {}
         self._place = place
         self._count = 0
         states = States(initial_state)
@@ -67,22 +71,29 @@ class Unfolded:
     def _add(self, index: int, item: JSON, states: States) -> None:
         if type(item) is not dict or type(item.get("name")) is not str or len(item) != 1 + ("payload" in item) + ("source" in item):
             raise self._place.at(index).wrong('a signal: {"name": text, "payload": any JSON, "source": object}', item)
-        name = sys.intern(item["name"])  # type: ignore[arg-type]  # it is a text, see above
+        name, is_delta, changes = self._kinds.get(item["name"]) or self._kind(item["name"])  # type: ignore[arg-type]  # it is a text, see above
         payload = item.get("payload")
-        source = self._source(index, item["source"]) if "source" in item else None
-        count, is_chunks = 1, name in DELTAS and is_folded(name, payload)
+        written = item.get("source")
+        if written != self._last[0]:
+            self._last = written, self._source(index, written)
+        source = self._last[1]
+        count, is_chunks = 1, is_delta and is_folded(name, payload)
         if is_chunks:
             payload = payload["content"]  # type: ignore[index,call-overload]  # folded, see above
             count = len(payload)  # type: ignore[arg-type]  # the list of chunks
             if not count:
                 raise self._place.at(index, "payload").wrong("at least one chunk", {"content": payload})
-        elif is_change(name):
+        elif changes:
             try:
                 payload = states.complete(name, payload)
             except ValueError as error:
                 raise self._place.at(index, "payload").wrong(str(error), payload) from None
         self._items.append((name, payload, source, count, is_chunks))
         self._count += count
+
+    def _kind(self, name: str) -> tuple[str, bool, bool]:
+        kind = self._kinds[name] = sys.intern(name), name in DELTAS, is_change(name)
+        return kind
 
     def _source(self, index: int, written: JSON) -> SignalSource | None:
         if written is None:
