@@ -12,38 +12,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_wfreplay.plugin import hookspec
+from pytest_wfreplay.plugin.fixtures import settings_of, wfreplay, wfreplay_cassette_dir, wfreplay_cassette_name, wfreplay_config
+from pytest_wfreplay.plugin.switches import add_switches, asked_for
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from _pytest.nodes import Node
 
-    from pytest_wfreplay.plugin.facade import Wfreplay
-    from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.plugin.tally import Tally
+
+__all__ = ["wfreplay", "wfreplay_cassette_dir", "wfreplay_cassette_name", "wfreplay_config"]
 
 MARKER = (
     'wfreplay(cassette=None, mode=None, match="strict", ignore=(), max_age=None, redact=()): '
     "record the workflow runs and steps of this test into a cassette, or replay them from it."
 )
 
-_settings: pytest.StashKey[Settings] = pytest.StashKey()
 _collected: pytest.StashKey[Collected] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what no other plugin would want."""
-    group = parser.getgroup("wfreplay", "recorded workflow replay")
-    group.addoption(
-        "--wfreplay",
-        metavar="MODE",
-        default=None,
-        help="none: replay only (default); once: record where there is no cassette; rewrite: record; live: no cassettes.",
-    )
-    group.addoption("--wfreplay-allow-ci", action="store_true", default=False, help="Let CI record: by default a set CI variable forbids it.")
-    parser.addini("wfreplay_mode", "The mode when neither the command line nor WFREPLAY_MODE says one.", default="")
-    parser.addini("wfreplay_cassette_dir", "Where cassettes lie, below the rootdir.", default="cassettes")
-    parser.addini("wfreplay_redact", "Regular expressions of what must not reach a cassette.", type="linelist", default=[])
-    parser.addini("wfreplay_max_bytes", "How large a cassette may be.", default="")
+    add_switches(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make the hooks known that projects may implement."""
+    pluginmanager.add_hookspecs(hookspec)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,9 +62,8 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, obje
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and refuse settings that cannot be meant."""
     config.addinivalue_line("markers", MARKER)
-    said = (config.getoption("wfreplay"), config.getoption("wfreplay_record", default=False), os.environ.get("WFREPLAY_MODE"))
-    if any(said) or config.getini("wfreplay_mode") or config.getini("wfreplay_max_bytes"):
-        _settings_of(config)
+    if os.environ.get("WFREPLAY_MODE") or asked_for(config):
+        settings_of(config)
     config.stash[_collected] = Collected()
     config.pluginmanager.register(config.stash[_collected], "wfreplay-collected")
 
@@ -99,7 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     tally = tally_of(config)
     tally.is_complete = tally.is_complete and config.stash[_collected].is_whole and len(items) >= found
-    config.pluginmanager.register(Takes(_settings_of(config), tally, ours), "wfreplay-takes")
+    config.pluginmanager.register(Takes(settings_of(config), tally, ours), "wfreplay-takes")
 
 
 def _is_marked(node: Node, parents: dict[Node, bool]) -> bool:
@@ -112,15 +108,6 @@ def _is_marked(node: Node, parents: dict[Node, bool]) -> bool:
     if parent not in parents:
         parents[parent] = _is_marked(parent, parents)
     return parents[parent]
-
-
-def _settings_of(config: pytest.Config) -> Settings:
-    """The settings, decided when they are first asked for: a session without a test of ours need not read how."""
-    if _settings not in config.stash:
-        from pytest_wfreplay.plugin.settings import session_settings
-
-        config.stash[_settings] = session_settings(config)
-    return config.stash[_settings]
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
@@ -173,39 +160,3 @@ def _tally(config: pytest.Config) -> Tally | None:
     """What was counted, if there was a test of ours; what counts is not even imported before."""
     module = sys.modules.get("pytest_wfreplay.plugin.tally")
     return None if module is None else config.stash.get(module.TALLY, None)
-
-
-@pytest.fixture
-def wfreplay(request: pytest.FixtureRequest) -> Generator[Wfreplay, None, None]:
-    """The cassette of this test: `.run(...)` for sync tests, `.mode`, `.cassette`, `.recordings`, `.add_redactor(...)`, `.ignore(...)`.
-
-    A test that asks for it is marked by that.
-    """
-    from pytest_wfreplay.plugin.facade import Wfreplay
-    from pytest_wfreplay.plugin.takes import take_of
-
-    take = take_of(request.node)
-    if take is None:
-        raise pytest.UsageError(f"{request.node.nodeid} asked for the wfreplay fixture too late: mark it with @pytest.mark.wfreplay.")
-    with take.prepared(request):
-        yield Wfreplay(take)
-
-
-@pytest.fixture(scope="session")
-def wfreplay_config() -> dict[str, object]:
-    """Keywords of the marker for all tests that see this fixture; override it in a conftest, with any scope."""
-    return {}
-
-
-@pytest.fixture(scope="session")
-def wfreplay_cassette_dir(request: pytest.FixtureRequest) -> str:
-    """Where cassettes lie; override it for a folder of your own."""
-    return str(_settings_of(request.config).cassette_dir)
-
-
-@pytest.fixture
-def wfreplay_cassette_name(request: pytest.FixtureRequest) -> str:
-    """The path of this test's cassette below the cassette folder; override it for a name of your own."""
-    from pytest_wfreplay.recording.names import cassette_path
-
-    return str(cassette_path(request.node.nodeid, testpaths=_settings_of(request.config).testpaths))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_wfreplay.plugin.asked import named
 from pytest_wfreplay.plugin.wishes import Wishes
 from pytest_wfreplay.recording.names import cassette_path
 
@@ -47,7 +48,9 @@ class Plans:
             self._is_decided_later[item.parent] = any(_is_overridden(item, fixture) for fixture in _FIXTURES)
         if self._is_decided_later[item.parent]:
             return Plan(wishes, None)
-        name = wishes.cassette if wishes.cassette is not None else str(cassette_path(item.nodeid, testpaths=self._settings.testpaths))
+        name = wishes.cassette
+        if name is None:
+            name = named(item, str(cassette_path(item.nodeid, testpaths=self._settings.testpaths)))
         return Plan(wishes, self._settings.cassette_dir / file_name(name))
 
 

@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 NONE = MODES[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settings:
-    """What holds for the whole session."""
+    """What holds for the whole session. `pytest_wfreplay_configure` may change what is here, but not widen the mode.
+
+    `redact` are regular expressions, `allowed_hosts` hosts that code under test may reach in replay.
+    """
 
     mode: Mode
     root: Path
     cassette_dir: Path
     testpaths: tuple[str, ...] = ()
-    redact: tuple[str, ...] = ()
+    redact: list[str] = field(default_factory=list)
+    allowed_hosts: list[str] = field(default_factory=list)
     #: How large a cassette may be, in bytes; None for the default.
     max_bytes: int | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -64,7 +68,8 @@ def session_settings(config: pytest.Config) -> Settings:
             root=config.rootpath,
             cassette_dir=config.rootpath / str(config.getini("wfreplay_cassette_dir")),
             testpaths=tuple(config.getini("testpaths")),
-            redact=tuple(config.getini("wfreplay_redact")),
+            redact=list(config.getini("wfreplay_redact")),
+            allowed_hosts=list(config.getini("wfreplay_allowed_hosts")),
             max_bytes=_count(str(config.getini("wfreplay_max_bytes"))),
             environ=dict(os.environ),
         )

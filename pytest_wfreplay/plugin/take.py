@@ -18,6 +18,7 @@ import pytest
 from pytest_wfreplay.clock import SystemClock, read_iso
 from pytest_wfreplay.deck import Deck, Treatment
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, ConfigurationError, WfreplayError
+from pytest_wfreplay.plugin.asked import checked, offered
 from pytest_wfreplay.plugin.refused import refusing
 from pytest_wfreplay.plugin.rivals import Plan, file_name
 from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
@@ -160,7 +161,7 @@ class Take:
             if act != "replay":
                 cassette = None
             if cassette is not None:
-                cassette = cassette.of(self.owner) if self.owner is not None else cassette
+                cassette = checked(self.item, cassette.of(self.owner) if self.owner is not None else cassette)
                 self._check_age(cassette)
         except WfreplayError as problem:
             self._problem = problem
@@ -243,7 +244,7 @@ class Take:
             )
         if deck.act == "record":
             with self._told():
-                self.file.write(deck.cassette())
+                self.file.write(offered(self.item, deck.cassette()))
         self.did = {"record": RECORDED, "replay": REPLAYED, "live": LIVE}[deck.act]
 
     def _close(self) -> Deck:

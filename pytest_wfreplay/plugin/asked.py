@@ -1,0 +1,53 @@
+"""The project's own hooks, asked on behalf of one test, and what they answer held against what they may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.recording.cassette import Cassette
+from pytest_wfreplay.recording.recording import Recording
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def named(item: pytest.Item, name: str) -> str:
+    """The name of a test's cassette, which `pytest_wfreplay_cassette_name` may change.
+
+    Raises:
+        ConfigurationError: what it gives is no name of a file.
+    """
+    given: object = item.ihook.pytest_wfreplay_cassette_name(item=item, name=name)
+    if given is None:
+        return name
+    if not isinstance(given, str) or not given.strip() or "\0" in given:
+        raise ConfigurationError(f"pytest_wfreplay_cassette_name gives {given!r} for {item.nodeid}.", hint="Give a path below the cassette folder.")
+    return given
+
+
+def offered(item: pytest.Item, cassette: Cassette) -> Cassette:
+    """The cassette that is kept: each recording may be replaced by `pytest_wfreplay_before_record`.
+
+    Raises:
+        ConfigurationError: what it gives is no recording.
+    """
+    return Cassette(tuple(_offered(item, recording) for recording in cassette.runs))
+
+
+def _offered(item: pytest.Item, recording: Recording) -> Recording:
+    given: object = item.ihook.pytest_wfreplay_before_record(recording=recording)
+    if given is None:
+        return recording
+    if not isinstance(given, Recording):
+        raise ConfigurationError(
+            f"pytest_wfreplay_before_record gives a {type(given).__name__} for {item.nodeid}.",
+            hint="Give a Recording, such as dataclasses.replace(recording, ...), or None.",
+        )
+    return given
+
+
+def checked(item: pytest.Item, cassette: Cassette) -> Cassette:
+    """The cassette, which `pytest_wfreplay_check_cassette` has seen. Raises what that raises."""
+    item.ihook.pytest_wfreplay_check_cassette(cassette=cassette)
+    return cassette
