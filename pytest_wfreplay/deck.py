@@ -166,7 +166,7 @@ class Deck:
         number, recording = waiting.popleft()
         place = self._place(f"run {number} {run.workflow!r}")
         replayer = Replayer(recording, self._treatment.matching, place, found=self.divergences.append)
-        replayer.patience = replayer.duration_ms() / 1000 + self._treatment.patience
+        replayer.wait_for_others(replayer.duration_ms() / 1000 + self._treatment.patience)
         self._recordings.append(replayer)
         return replayer
 

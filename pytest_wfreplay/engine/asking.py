@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_wfreplay.errors import DivergenceError, HandlerError, TemplateError
 from pytest_wfreplay.signal import Signal, is_signal
+from pytest_wfreplay.steps.failure import is_from_outside
 from pytest_wfreplay.template import render
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ async def asked(part: str, name: str, function: Any, *args: object) -> Any:
     except DivergenceError:
         raise
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if is_from_outside(error):
             raise
         raise HandlerError(part, name, error) from error  # something that it waited for was cancelled, the run was not
     except Exception as error:

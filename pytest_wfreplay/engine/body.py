@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +13,7 @@ from pytest_wfreplay.errors import ConfigurationError, DivergenceError
 from pytest_wfreplay.jsonable import JSON, jsonable, restore
 from pytest_wfreplay.signal import Signal, payload_of
 from pytest_wfreplay.steps.entry import Outcome, Raised, Returned
-from pytest_wfreplay.steps.failure import briefly, describe
+from pytest_wfreplay.steps.failure import briefly, describe, is_from_outside
 from pytest_wfreplay.steps.journal import Ending, RunFacts
 from pytest_wfreplay.steps.keyed import step_of_key
 from pytest_wfreplay.steps.line import Line
@@ -132,8 +131,9 @@ async def run_body(name: str, body: Body, deps: Any, source: JournalSource) -> A
     line.emit("workflow:start", {"agents": []}, None)
     try:
         with entered(Scope(line)):
-            answer = body(RunScope(Scope(line), deps))
-            value = await answer if inspect.isawaitable(answer) else answer
+            async with journal.watch():
+                answer = body(RunScope(Scope(line), deps))
+                value = await answer if inspect.isawaitable(answer) else answer
         spelled = jsonable(value, path=f"result of {name!r}")
     except Exception as error:
         line.emit("workflow:failed", {"error": briefly(error)}, None)
@@ -159,7 +159,7 @@ async def _close(line: Line, status: Status, error: BaseException | None, outcom
         await journal.end(ending)
     except DivergenceError as divergence:
         attach(result, divergence)
-        if not isinstance(error, (DivergenceError, asyncio.CancelledError)):
+        if error is None or not (isinstance(error, DivergenceError) or is_from_outside(error)):
             raise divergence from error
 
 

@@ -9,7 +9,7 @@ from pytest_wfreplay.engine.adapters import Adapters
 from pytest_wfreplay.engine.dispatch import Dispatcher
 from pytest_wfreplay.engine.result import RunMetrics, RunResult, Tokens, attach
 from pytest_wfreplay.errors import DivergenceError, WorkflowTimeoutError
-from pytest_wfreplay.steps.failure import briefly
+from pytest_wfreplay.steps.failure import briefly, is_from_outside
 from pytest_wfreplay.steps.journal import Ending, RunFacts
 from pytest_wfreplay.steps.line import Line
 from pytest_wfreplay.trace import Trace
@@ -74,10 +74,11 @@ async def _until_interrupted(run: Dispatcher, journal: Journal) -> None:
         await asyncio.wait({living, watch}, return_when=asyncio.FIRST_COMPLETED)
         if living.done():
             return living.result()
-        if watch.result() == "timeout":
-            elapsed = journal.duration_ms() / 1000
-            raise WorkflowTimeoutError(elapsed if timeout is None else timeout, elapsed)
-        raise asyncio.CancelledError("This run was cancelled when it was recorded.")
+        interruption = watch.result()
+        if isinstance(interruption, BaseException):
+            raise interruption
+        elapsed = journal.duration_ms() / 1000
+        raise WorkflowTimeoutError(elapsed if timeout is None else timeout, elapsed)
     finally:
         for task in (living, watch):
             task.cancel()
@@ -90,7 +91,7 @@ async def _answer(journal: Journal, ending: Ending, result: RunResult, error: Ba
         await journal.end(ending)
     except DivergenceError as divergence:
         divergence.result = result
-        if not isinstance(error, (DivergenceError, asyncio.CancelledError)):
+        if error is None or not (isinstance(error, DivergenceError) or is_from_outside(error)):
             raise divergence from error
     if error is not None:
         attach(result, error)

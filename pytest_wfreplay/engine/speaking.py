@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_wfreplay.errors import DivergenceError, HarnessError
 from pytest_wfreplay.jsonable import JSON, plain_json
 from pytest_wfreplay.signal import Signal
-from pytest_wfreplay.steps.failure import message_of
+from pytest_wfreplay.steps.failure import is_from_outside, message_of
 
 if TYPE_CHECKING:
     from pytest_wfreplay.harness import Harness, HarnessInput, RunContext
@@ -38,8 +38,7 @@ async def speak(harness: Harness, told: HarnessInput, ctx: RunContext, deliver: 
         speech.fail(error)
         raise
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if is_from_outside(error):
             raise
         # Nobody cancelled us: something in the harness was, and said so by its own exception. Unanswered, the run would wait for ever.
         failure = HarnessError("CancelledError", "The harness was cancelled from within.")

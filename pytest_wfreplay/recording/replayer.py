@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
 
-from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import DivergenceError
 from pytest_wfreplay.jsonable import JSON, is_plainly, jsonable, same
 from pytest_wfreplay.recording.compare import Finding, compared
 from pytest_wfreplay.recording.divergence import Divergence, Place, around, error_of
 from pytest_wfreplay.recording.memory import Memory, described
+from pytest_wfreplay.recording.outside import Outside
 from pytest_wfreplay.recording.refusal import reordered, unrecorded, wrong_input
 from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.steps.entry import Absent
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from pytest_wfreplay.steps.entry import Entry
     from pytest_wfreplay.steps.journal import Ending, Interruption, Remembered
 
-#: Seconds a run that did end when it was recorded is given now, at least; and a cancelled step to be cancelled again.
-GRACE = 10.0
-
-#: Seconds in which nothing must happen before a run is ended as it was recorded.
-QUIET = 0.02
-
-#: The same for a run that has not come as far as when it was recorded: the rest may have come while it was being cancelled.
-LONG_QUIET = 0.5
-
 
 class Replayer:
     """Replays one recording for one run."""
@@ -45,8 +36,6 @@ class Replayer:
         self.recording_id: str | None = recording.metadata.id
         self.recording = recording
         self.divergences: list[Divergence] = []
-        #: Seconds to wait for somebody else to cancel a run that was cancelled when it was recorded.
-        self.patience = 0.0
         self._matching = matching
         self._place = place
         self._found = found
@@ -54,15 +43,18 @@ class Replayer:
         self._memory = Memory(recording, self._trace)
         self._turns = self._memory.turns
         self._length = len(self._trace)
-        self._said = 0
         self._others: list[tuple[int, Signal]] = []
         self._looks_at_inputs = matching.looks_at.inputs
-        self._clock = SystemClock()
         self._lock = threading.Lock()
-        self._root = _task()
-        self._is_ended_from_outside = False
+        self._outside = Outside(recording, self._turns)
+        #: Cancelled steps of a run that went on, which nobody in it cancelled.
+        self._spared: list[str] = []
 
-    def recall(self, key: str, input: object) -> Remembered:
+    def wait_for_others(self, seconds: float) -> None:
+        """Give somebody else so many seconds to end a run that was ended from outside when it was recorded."""
+        self._outside.patience = seconds
+
+    def recall(self, key: str, input: object) -> Remembered | None:
         """The recorded step.
 
         Raises:
@@ -110,12 +102,12 @@ class Replayer:
             divergence = wrong_input(memory, known, given, self._place, self._context)
         raise self._refusal(divergence)
 
-    def append(self, entry: object) -> None:
+    def append(self, entry: Entry) -> None:
         """Nothing is done in a replay, so nothing is kept."""
 
     def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
         """The recorded signal where this run says the same, else a new one with its time."""
-        self._said = position
+        self._turns.said = position
         if position > self._length:
             last = self._trace[-1].timestamp if self._length else ""
             return Signal(signal_id(position), name, payload, last, source)
@@ -150,41 +142,26 @@ class Replayer:
         Raises:
             DivergenceError: nobody cancels it in this run.
         """
-        if self.recording.metadata.status == "cancelled":
-            await self._be_quiet(self.patience, LONG_QUIET)
-            await self._cancel_root()
-        await self._clock.sleep(GRACE + self.duration_ms() / 1000)
-        raise self._refusal(
-            Divergence("outcome", self._place, f"{described(remembered.entry.key)} was cancelled when it was recorded; nobody cancels it in this run")
-        )
+        key = remembered.entry.key
+        before = self._outside.cancellations
+        try:
+            await self._outside.lapse()
+        except asyncio.CancelledError:
+            if self._outside.cancellations > before and not self._outside.was_cancelled:
+                self._spared.append(key)
+            raise
+        raise self._refusal(self._never_cancelled(key))
 
-    async def _cancel_root(self) -> None:
-        """Cancel the run as it was when it was recorded: from its root, for a group of tasks takes no notice of one that cancels itself."""
-        root = self._root
-        if root is not None and root is not _task() and root.get_loop() is asyncio.get_running_loop() and not self._is_ended_from_outside:
-            self._is_ended_from_outside = True
-            root.cancel()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                root.uncancel()
-        raise asyncio.CancelledError("This run was cancelled when it was recorded.")
+    def _never_cancelled(self, key: str) -> Divergence:
+        return Divergence("outcome", self._place, f"{described(key)} was cancelled when it was recorded; nobody cancels it in this run")
+
+    def watch(self) -> Outside:
+        """Around a function workflow: in there it is cancelled when it was cancelled."""
+        return self._outside
 
     async def interruption(self, timeout: float | None) -> Interruption:
-        """End the run as it was recorded; one that ended by itself is given at least `GRACE` seconds."""
-        self._is_ended_from_outside = True
-        status = self.recording.metadata.status
-        if status == "timeout" and timeout is not None:
-            await self._be_quiet(0.0, GRACE)
-            return "timeout"
-        if status == "cancelled":
-            await self._be_quiet(self.patience, GRACE)
-            return "cancelled"
-        if timeout is None:
-            await asyncio.Event().wait()
-        else:
-            await self._clock.sleep(max(timeout, GRACE))
-        return "timeout"
+        """Return when the run is to be ended from outside, as it was recorded."""
+        return await self._outside.interruption(timeout)
 
     def duration_ms(self) -> float:
         """The recorded duration; 0 where the recording does not say."""
@@ -204,9 +181,16 @@ class Replayer:
         """Compare what is left to compare; `divergences` hold all that was found."""
         if ending.error is not None and self.divergences and _is_divergence(ending.error.get("type")):
             return
-        finding = Finding(self.recording, self._matching, self._place)
-        for divergence in compared(finding, self._memory, self._heard(), ending):
+        self._outside.has_ended = True
+        if ending.status != self.recording.metadata.status:
+            for key in self._spared:
+                self._note(self._never_cancelled(key))
+        for divergence in self.compared(ending):
             self._note(divergence)
+
+    def compared(self, ending: Ending) -> Iterable[Divergence]:
+        """What can only be seen now that the run has ended."""
+        return compared(Finding(self.recording, self._matching, self._place), self._memory, self._heard(), ending)
 
     def _heard(self) -> list[Signal] | None:
         """This run's trace, or None when it is the recorded one, signal for signal."""
@@ -233,24 +217,7 @@ class Replayer:
         position = self._memory.position(order) if order is not None else 0
         return around(self._trace, position or self._turns.heard + 1)
 
-    async def _be_quiet(self, patience: float, longest: float) -> None:
-        """Return when everything but the last word was said again and nothing has happened for a while; or nothing at all for `longest` seconds."""
-        await self._clock.sleep(patience)
-        before, quiet = self._turns.happened, 0.0
-        while quiet < (QUIET if self._is_all_said() else longest):
-            await self._clock.sleep(QUIET)
-            quiet = quiet + QUIET if self._turns.happened == before else 0.0
-            before = self._turns.happened
-
-    def _is_all_said(self) -> bool:
-        return self._turns.is_over and max(self._said, self._turns.heard) >= self._length - 1
-
 
 def _is_divergence(type_name: object) -> bool:
     names = [DivergenceError.__name__, *(cls.__name__ for cls in DivergenceError.__subclasses__())]
     return type_name in names
-
-
-def _task() -> asyncio.Task[Any] | None:
-    """The task that runs, if any does."""
-    return None if asyncio._get_running_loop() is None else asyncio.current_task()  # noqa: SLF001 - exported by asyncio

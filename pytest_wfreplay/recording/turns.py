@@ -3,7 +3,8 @@
 1. Everybody waits for those before him. One who never comes (the code has changed) is waited for only while anything else happens, and a
    moment longer; after that nobody waits any more: the order is a courtesy to concurrent work, finding what parted is not done here.
 2. Waiters may stand in other threads and other loops.
-3. Between two that came at different moments the run had time to take notice of the first: it is given some rounds of its event loop.
+3. While a step is done live, what it says may be what the others wait for: they wait longer.
+4. Between two that came at different moments the run had time to take notice of the first: it is given some rounds of its event loop.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 
 #: How long (seconds) somebody who waits sees nothing happen before he goes on.
 PATIENCE = 0.5
+
+#: The same while a step is done live.
+LONG_PATIENCE = 60.0
 
 #: How many rounds of the event loop a run is given to take notice: `asyncio.wait`, a group or a timeout need three.
 ROUNDS = 8
@@ -31,7 +35,7 @@ class _Waiter:
 class Turns:
     """The turns of one run. `positions` are those of the signals that came from outside, ascending, each from 1."""
 
-    __slots__ = ("_came_at_once", "_came_early", "_is_patient", "_lock", "_next", "_positions", "_waiting", "happened", "heard")
+    __slots__ = ("_came_at_once", "_came_early", "_is_patient", "_lock", "_next", "_positions", "_waiting", "happened", "heard", "said", "working")
 
     def __init__(self, positions: Sequence[int], came_at_once: Callable[[int], bool] = lambda _: False) -> None:
         self._positions = positions
@@ -42,6 +46,10 @@ class Turns:
         self._waiting: dict[int, _Waiter] = {}
         self._is_patient = True
         self._lock = threading.RLock()
+        #: The position of the last signal that was said by itself; it may have to wait to be heard.
+        self.said = 0
+        #: How many steps are done live at this moment.
+        self.working = 0
         #: How many signals were heard.
         self.heard = 0
         #: A number that changes whenever anything happens.
@@ -121,7 +129,7 @@ class Turns:
         with self._lock:
             self._waiting[ordinal] = waiter
             self._call()
-        timer = loop.call_later(PATIENCE, self._look, waiter, self.happened)
+        timer = loop.call_later(PATIENCE, self._look, waiter, self.happened, PATIENCE)
         try:
             await waiter.turn
         finally:
@@ -129,14 +137,16 @@ class Turns:
             with self._lock:
                 self._waiting.pop(ordinal, None)
 
-    def _look(self, waiter: _Waiter, before: int) -> None:
-        """Look again later while anything happens, else give up."""
+    def _look(self, waiter: _Waiter, before: int, quiet: float) -> None:
+        """Look again later while anything happens or is done live, else give up; nothing has happened for `quiet` seconds."""
         if waiter.turn.done():
             return
-        if self.happened == before:
+        if self.happened != before:
+            quiet = 0.0
+        elif quiet >= (LONG_PATIENCE if self.working else PATIENCE):
             self._give_up()
-        else:
-            waiter.loop.call_later(PATIENCE, self._look, waiter, self.happened)
+            return
+        waiter.loop.call_later(PATIENCE, self._look, waiter, self.happened, quiet + PATIENCE)
 
     def _give_up(self) -> None:
         self._is_patient = False

@@ -44,7 +44,7 @@ class Entry:
     """One remembered step.
 
     `input` and the value or error of `outcome` are JSON, typed values tagged (see `typed`); an error is
-    `{"type", "message", "module"?, "args"?, "attributes"?, "notes"?, "cause"?}`. `outcome` is None when the step began and was
+    `{"type", "message", "module"?, "args"?, "members"?, "attributes"?, "notes"?, "cause"?}`. `outcome` is None when the step began and was
     cancelled. `started_at` and `ended_at` are ISO-8601 UTC or None. An entry whose input is `ABSENT` matches any input.
     """
 

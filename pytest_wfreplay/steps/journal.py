@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -25,8 +26,8 @@ from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Outcome
 
-#: How a run is ended from outside.
-Interruption: TypeAlias = Literal["timeout", "cancelled"]
+#: How a run is ended from outside: its time is over, or this cancels it.
+Interruption: TypeAlias = Literal["timeout"] | asyncio.CancelledError
 
 #: How a run can end.
 Status: TypeAlias = Literal["completed", "failed", "cancelled", "timeout"]
@@ -106,6 +107,9 @@ class Journal(Protocol):
     async def interruption(self, timeout: float | None) -> Interruption:
         """Return when the run is to be ended from outside: its `timeout` (seconds) is over, or as it was recorded."""
 
+    def watch(self) -> AbstractAsyncContextManager[None]:
+        """Around a run without such a watch of its own: in there its task is cancelled when the run is to be ended, as it was recorded."""
+
     def duration_ms(self) -> float:
         """Milliseconds since the run began, as it was recorded if it is replayed."""
 
@@ -115,6 +119,9 @@ class Journal(Protocol):
         Raises:
             DivergenceError: the run is not what was recorded.
         """
+
+
+_UNWATCHED = nullcontext()
 
 
 class JournalSource(Protocol):
@@ -179,6 +186,10 @@ class LiveJournal:
         else:
             await self.clock.sleep(timeout)
         return "timeout"
+
+    def watch(self) -> AbstractAsyncContextManager[None]:
+        """Nobody ends it from here."""
+        return _UNWATCHED
 
     def duration_ms(self) -> float:
         """Milliseconds since the run began."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import ConfigurationError, StepInputMismatchError
 from pytest_wfreplay.jsonable import jsonable, restore, spell
+from pytest_wfreplay.steps.failure import is_from_outside
 from pytest_wfreplay.steps.key import quote
 from pytest_wfreplay.steps.line import Done
 
@@ -47,10 +48,10 @@ async def _do(scope: Scope, full: str, mine: Done, how: tuple[Work, object, Effo
     try:
         _refuse_other_name(scope, full)
         value = await scope.step(full, *how)
-    except Exception as error:
-        mine.outcome.set_exception(error)
-        raise
-    except BaseException:
+    except BaseException as error:
+        if not is_from_outside(error):
+            mine.outcome.set_exception(error)
+            raise
         with scope.line.lock:
             scope.line.counts[full] -= 1
         del scope.line.keyed[full]

@@ -2,7 +2,7 @@
 
 1. `recall` comes before everything else. What the journal knows is not done again.
 2. What a step gives is spelled as JSON before its caller sees it, so that a live run sees what its replay will see.
-3. An `Exception` is an outcome. Whatever else ends a step (cancellation, an interrupt) leaves an entry without one.
+3. What a step raises by itself is an outcome. Being cancelled from outside leaves an entry without one.
 4. A step inside a step has the outer step's key as its namespace; what is said there is part of what the outer step said.
 """
 
@@ -20,7 +20,7 @@ from pytest_wfreplay.errors import StepTimeoutError
 from pytest_wfreplay.jsonable import JSON, jsonable, plain_json, restore
 from pytest_wfreplay.signal import Signal, SignalSource
 from pytest_wfreplay.steps.entry import Entry, Raised, Returned, error_of
-from pytest_wfreplay.steps.failure import as_replay_will, briefly, describe, rebuild
+from pytest_wfreplay.steps.failure import as_replay_will, briefly, outcome_of, rebuild
 from pytest_wfreplay.steps.journal import Remembered
 from pytest_wfreplay.steps.key import quote, spell_key
 from pytest_wfreplay.steps.line import Line
@@ -128,13 +128,10 @@ class Scope:
         token = current.set(Scope(self.line, key + "/", origin=self.origin, say=deliver, is_inside=True))
         try:
             output = await work()
-        except Exception as error:  # noqa: BLE001 - law 3
-            facts = describe(error)
-            keep(Entry(key, spelled, Raised(facts)))
+        except BaseException as error:  # noqa: BLE001 - law 3
+            facts = outcome_of(error)
+            keep(Entry(key, spelled, None if facts is None else Raised(facts)))
             _raise_as_replay_will(error, facts)
-        except BaseException:
-            keep(Entry(key, spelled, None))
-            raise
         finally:
             current.reset(token)
         keep(Entry(key, spelled, Returned(jsonable(output))))
@@ -150,13 +147,13 @@ class Scope:
         try:
             yield attempt
             output = jsonable(attempt.value, path=f"output of step {key!r}")
-        except Exception as error:  # noqa: BLE001 - law 3
-            facts = describe(error)
-            self._append(Entry(key, spelled, Raised(facts), attempt.number), started, {"step": key, "error": briefly(error)})
+        except BaseException as error:  # noqa: BLE001 - law 3
+            facts = outcome_of(error)
+            if facts is None:
+                self.line.journal.append(Entry(key, spelled, None, attempt.number))
+            else:
+                self._append(Entry(key, spelled, Raised(facts), attempt.number), started, {"step": key, "error": briefly(error)})
             _raise_as_replay_will(error, facts)
-        except BaseException:
-            self.line.journal.append(Entry(key, spelled, None, attempt.number))
-            raise
         finally:
             current.reset(token)
         self._append(Entry(key, spelled, Returned(output), attempt.number), started, {"step": key, "output": plain_json(attempt.value)})
@@ -257,8 +254,8 @@ def entered(scope: Scope | None) -> Iterator[None]:
         current.reset(token)
 
 
-def _raise_as_replay_will(error: Exception, facts: dict[str, JSON]) -> NoReturn:
-    failure = as_replay_will(error, facts)
+def _raise_as_replay_will(error: BaseException, facts: dict[str, JSON] | None) -> NoReturn:
+    failure = error if facts is None else as_replay_will(error, facts)
     if failure is error:
         raise error
     raise failure from error

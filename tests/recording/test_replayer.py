@@ -541,7 +541,7 @@ def test_an_input_that_json_cannot_carry_is_named_in_replay_too(play):
 
 
 def test_a_step_that_was_cancelled_and_is_not_cancelled_now_is_a_divergence(play, monkeypatch):
-    monkeypatch.setattr("pytest_wfreplay.recording.replayer.GRACE", 0.1)
+    monkeypatch.setattr("pytest_wfreplay.recording.outside.GRACE", 0.1)
 
     def test(patience: float | None):
         async def run() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from pytest_wfreplay.errors import HarnessError, NotJsonError, ScriptExhausted, StepFailed, StepTimeoutError
 from pytest_wfreplay.jsonable import same
 from pytest_wfreplay.steps import failure
-from pytest_wfreplay.steps.failure import as_replay_will, briefly, describe, rebuild
+from pytest_wfreplay.steps.failure import as_replay_will, briefly, describe, outcome_of, rebuild
 
 
 class DeclinedError(Exception):
@@ -44,6 +45,14 @@ class UntellableError(Exception):
         raise RuntimeError("no")
 
 
+class PlainExit(BaseException):
+    pass
+
+
+class TroubleGroup(ExceptionGroup[Exception]):
+    pass
+
+
 class GuardedError(Exception):
     @property
     def code(self) -> int:
@@ -55,6 +64,13 @@ def _local() -> Exception:
         pass
 
     return LocalError("gone")
+
+
+def _local_group() -> Exception:
+    class LocalGroup(ExceptionGroup[Exception]):
+        pass
+
+    return LocalGroup("several", [ValueError("a")])
 
 
 @pytest.mark.parametrize(
@@ -78,10 +94,17 @@ def _local() -> Exception:
         ScriptExhausted("No reply left."),
         NotJsonError("a.b", "NaN"),
         StepTimeoutError("fetch", 1.5),
+        asyncio.CancelledError("why"),
+        SystemExit(2),
+        KeyboardInterrupt(),
+        PlainExit("gone"),
+        ExceptionGroup("several", [ValueError("a"), ExceptionGroup("deeper", [DeclinedError(card="visa", reason="no funds")])]),
+        BaseExceptionGroup("several", [asyncio.CancelledError(), ValueError("a")]),
+        TroubleGroup("troubles", [KeyError("k"), OSError(2, "No such file", "x")]),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_exception_whose_class_can_be_found_is_raised_as_itself_both_times(error: Exception) -> None:
+def test_an_exception_whose_class_can_be_found_is_raised_as_itself_both_times(error: BaseException) -> None:
     facts = describe(error)
     json.dumps(facts)
     again = rebuild(facts)
@@ -108,7 +131,7 @@ def test_our_own_errors_keep_their_facts() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [_local(), ExceptionGroup("several", [ValueError("a")])],
+    [_local(), _local_group()],
     ids=lambda error: type(error).__name__,
 )
 def test_any_other_is_step_failed_both_times_chained_to_the_original_live(error: Exception) -> None:
@@ -127,7 +150,64 @@ def test_a_class_that_is_gone_is_never_imported() -> None:
     assert str(again) == "Error: m"
 
 
-@pytest.mark.parametrize("kind", ["print", "SystemExit", "KeyboardInterrupt", "BaseException", "int", "no such"])
+def test_a_group_is_rebuilt_of_members_that_are_rebuilt_on_the_first_run_too() -> None:
+    error = ExceptionGroup("several", [ValueError("a"), _local()])
+    facts = describe(error)
+    live, replayed = as_replay_will(error, facts), rebuild(facts)
+    for one in (live, replayed):
+        assert isinstance(one, ExceptionGroup)
+        assert [(type(member), str(member)) for member in one.exceptions] == [(ValueError, "a"), (StepFailed, "LocalError: gone")]
+    assert live.__cause__ is error
+
+
+def test_members_keep_their_causes_and_notes() -> None:
+    member = ValueError("a")
+    member.add_note("seen on Tuesday")
+    member.__cause__ = KeyError("k")
+    again = rebuild(describe(ExceptionGroup("several", [member])))
+    assert isinstance(again, ExceptionGroup)
+    assert (again.exceptions[0].__notes__, repr(again.exceptions[0].__cause__)) == (["seen on Tuesday"], "KeyError('k')")
+
+
+def test_groups_in_groups_are_kept_to_some_depth() -> None:
+    error: Exception = ValueError("deep down")
+    for _ in range(100):
+        error = ExceptionGroup("more", [error])
+    facts = describe(error)
+    assert len(json.dumps(facts)) < 2000
+    for again in (rebuild(facts), as_replay_will(error, facts)):
+        innermost, depth = again, 0
+        while isinstance(innermost, ExceptionGroup):
+            innermost, depth = innermost.exceptions[0], depth + 1
+        assert (depth, str(innermost)) == (9, "ExceptionGroup: more (1 sub-exception)")
+
+
+def test_being_cancelled_from_outside_is_no_outcome() -> None:
+    async def cancelled() -> tuple[object, object]:
+        task = asyncio.current_task()
+        assert task is not None
+        error = asyncio.CancelledError("why")
+        by_itself = outcome_of(error)
+        task.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return by_itself, outcome_of(error)
+        raise AssertionError
+
+    assert asyncio.run(cancelled()) == ({"type": "CancelledError", "message": "why", "module": "asyncio.exceptions", "args": ["why"]}, None)
+
+
+def test_an_exit_that_cannot_be_raised_again_is_no_outcome() -> None:
+    class LocalExit(BaseException):
+        pass
+
+    assert outcome_of(LocalExit()) is None
+    assert outcome_of(GeneratorExit()) is None
+    assert outcome_of(_local()) is not None
+
+
+@pytest.mark.parametrize("kind", ["print", "GeneratorExit", "int", "no such"])
 def test_only_exceptions_are_rebuilt(kind: str) -> None:
     assert type(rebuild({"type": kind, "message": "m", "args": ["m"]})) is StepFailed
 
