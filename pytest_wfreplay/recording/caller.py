@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path, PurePath
 from types import FrameType
@@ -15,8 +16,11 @@ def caller(*, below: str = "") -> str:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's callers, without reading their sources
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module == "asyncio.events" or module.startswith("_pytest."):
-            # Below the event loop and the test runner stand whoever started them, not whoever called us.
+        if module == "asyncio.events":
+            # Below the event loop stands whoever started it: our caller only if the loop was started for what runs now.
+            frame = _starter(frame)
+            continue
+        if module.startswith("_pytest."):
             return ""
         if module.partition(".")[0] not in _MACHINERY and not frame.f_code.co_filename.startswith("<frozen"):
             path = PurePath(frame.f_code.co_filename)
@@ -24,6 +28,16 @@ def caller(*, below: str = "") -> str:
             return f"{shown}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
+
+
+def _starter(frame: FrameType | None) -> FrameType | None:
+    """The frame that lets its event loop run until our task has ended, as `asyncio.run` does; None where it waits for another one."""
+    task = asyncio.current_task()
+    while frame is not None:
+        if frame.f_code.co_name == "run_until_complete":
+            return frame if task is not None and task in frame.f_locals.values() else None
+        frame = frame.f_back
+    return None
 
 
 def working_folder() -> str:
