@@ -79,10 +79,9 @@ class Workflow:
         recording: JournalSource | None = None,
         run_id: str | None = None,
     ) -> RunResult:
-        """Let agents hear and speak until nobody has anything left to say.
+        """Let agents hear and speak until nobody has anything left to say, or for `timeout` seconds. The `state` that is given is never touched.
 
-        `state` (a dict, a dataclass instance or a pydantic model) is never touched; `timeout` is seconds. Reducers `(state, signal)` change a draft,
-        handlers may return signals too, processes only read and return signals: each is told what its key, a pattern, matches.
+        Reducers `(state, signal)` change a draft, handlers may return signals too, processes only read and return signals: what their keys match.
 
         Raises:
             ConfigurationError: before anything starts.
