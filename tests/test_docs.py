@@ -57,7 +57,8 @@ VOLATILE = [
 READERS = {
     "COLUMNS": "80",
     "NO_COLOR": "1",
-    "PYTEST_ADDOPTS": "-o asyncio_default_fixture_loop_scope=function -p no:cacheprovider -p no:anyio -p no:hypothesispytest -p no:xdist",
+    "PYTEST_ADDOPTS": "-o asyncio_default_fixture_loop_scope=function -p no:cacheprovider -p no:anyio -p no:hypothesispytest -p no:xdist"
+    " -p no:inline_snapshot -p no:randomly -p no:recording -p no:rerunfailures -p no:syrupy -p no:timeout",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONIOENCODING": "utf-8",
 }

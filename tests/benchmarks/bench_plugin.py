@@ -17,6 +17,9 @@ ROUNDS = 20
 MOST_RATIO = 1.03
 MOST_MS = 1.0
 TESTS = 2000
+#: Sessions are held against each other without whoever else happens to be installed.
+OTHERS = ("cacheprovider", "anyio", "asyncio", "hypothesispytest", "xdist", "xdist.looponfail")
+OTHERS += ("inline_snapshot", "randomly", "recording", "rerunfailures", "syrupy", "timeout")
 REPLAYED = 400
 
 LIGHT = "import sys, pytest_wfreplay; print(*sorted({'pytest', 'yaml', 'deepdiff', 'jinja2'} & set(sys.modules)))"
@@ -47,7 +50,7 @@ def test_replayed(number):
 def session(folder: Path, *args: str) -> float:
     """The seconds of a pytest session in a process of its own."""
     environ = {name: value for name, value in os.environ.items() if name not in ("CI", "WFREPLAY_MODE", "PYTEST_ADDOPTS")}
-    others = [f"-pno:{name}" for name in ("cacheprovider", "anyio", "asyncio", "hypothesispytest", "xdist", "xdist.looponfail")]
+    others = [f"-pno:{name}" for name in OTHERS]
     command = [sys.executable, "-m", "pytest", "-q", *others, *args]
     begun = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environ, check=True, stdout=subprocess.DEVNULL)

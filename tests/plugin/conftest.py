@@ -11,6 +11,8 @@ import pytest
 
 #: What the tests do not need costs half of the time that they take.
 LEAN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:xdist")
+#: Who is installed for test_company.py, and has no business in the other tests.
+COMPANY = ("inline_snapshot", "randomly", "recording", "rerunfailures", "syrupy", "timeout")
 
 #: `live` leaves a file behind: where it is not, nothing was done live.
 PRELUDE = """
@@ -80,19 +82,20 @@ class Project:
         path.write_text(prelude + text)
         return path
 
-    def run(self, *args: str, lean: tuple[str, ...] = LEAN) -> Ran:
-        """Run pytest there."""
-        result = self._pytester.runpytest_subprocess("-v", *lean, *args)
+    def run(self, *args: str, lean: tuple[str, ...] = LEAN, company: tuple[str, ...] = ()) -> Ran:
+        """Run pytest there, with some of the COMPANY."""
+        away = [f"-pno:{name}" for name in COMPANY if name not in company]
+        result = self._pytester.runpytest_subprocess("-v", *lean, *away, *args)
         return Ran(int(result.ret), "\n".join([*result.outlines, *result.errlines]))
 
-    def record(self, *args: str, lean: tuple[str, ...] = LEAN) -> Ran:
+    def record(self, *args: str, lean: tuple[str, ...] = LEAN, company: tuple[str, ...] = ()) -> Ran:
         """Run pytest there, recording."""
-        return self.run("--record", *args, lean=lean)
+        return self.run("--record", *args, lean=lean, company=company)
 
-    def replay(self, *args: str, lean: tuple[str, ...] = LEAN) -> Ran:
+    def replay(self, *args: str, lean: tuple[str, ...] = LEAN, company: tuple[str, ...] = ()) -> Ran:
         """Run pytest there, having forgotten what was done live before."""
         (self.path / "LIVE").unlink(missing_ok=True)
-        return self.run(*args, lean=lean)
+        return self.run(*args, lean=lean, company=company)
 
     @property
     def was_live(self) -> bool:
