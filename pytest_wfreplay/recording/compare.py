@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.jsonable import JSON, canonical
 from pytest_wfreplay.recording.divergence import Divergence, Place, around
 from pytest_wfreplay.recording.memory import described
+from pytest_wfreplay.recording.omission import Omission
 from pytest_wfreplay.recording.pieces import cleaned
 from pytest_wfreplay.steps.entry import ABSENT, Absent, Outcome, Raised, Returned
 
@@ -30,6 +31,9 @@ _FURTHEST = 20
 
 _STEP_SIGNALS = ("step:start", "step:end")
 
+#: Nothing is left out of an outcome.
+_OUTCOME = Omission("outcome")
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -44,15 +48,16 @@ def compared(finding: Finding, memory: Memory, heard: Sequence[Signal] | None, e
     """Every divergence of an ended run; `heard` is its trace, None when it is the recorded one."""
     looks_at = finding.matching.looks_at
     if looks_at.outcome:
-        yield from _outcome(finding, ending)
-    yield from (_unused(finding, memory, known) for known in memory.left_over())
+        yield from of_outcome(finding, ending)
+    yield from (unused(finding, memory, known) for known in memory.left_over())
     if looks_at.trace and heard is not None and len(finding.recording.signals):
         yield from _trace(finding, heard)
     if looks_at.state and not isinstance(ending.final_state, Absent) and not isinstance(finding.recording.final_state, Absent):
-        yield from _state(finding, ending.final_state)
+        yield from of_state(finding, ending.final_state)
 
 
-def _unused(finding: Finding, memory: Memory, known: Known) -> Divergence:
+def unused(finding: Finding, memory: Memory, known: Known) -> Divergence:
+    """A recorded step to which a run never came."""
     return Divergence(
         kind="unused_step",
         place=finding.place,
@@ -66,11 +71,12 @@ def _unused(finding: Finding, memory: Memory, known: Known) -> Divergence:
     )
 
 
-def _outcome(finding: Finding, ending: Ending) -> Iterator[Divergence]:
+def of_outcome(finding: Finding, ending: Ending) -> Iterator[Divergence]:
+    """Whether a run ended otherwise than recorded."""
     metadata = finding.recording.metadata
     recorded = _told(metadata.status, metadata.error, finding.recording.outcome)
     current = _told(ending.status, ending.error, ending.outcome)
-    if not finding.matching.agree(recorded, current, lambda value: value):
+    if not finding.matching.agree(recorded, current, _OUTCOME):
         yield Divergence(
             kind="outcome",
             place=finding.place,
@@ -78,7 +84,7 @@ def _outcome(finding: Finding, ending: Ending) -> Iterator[Divergence]:
             if metadata.status != ending.status
             else "the run ended with another outcome than recorded",
             recorded=recorded,
-            current=finding.matching.clean(current),
+            current=finding.matching.beside(recorded, current),
         )
 
 
@@ -98,23 +104,24 @@ def _told(status: str, error: Mapping[str, JSON] | None, outcome: Outcome | None
     return {"status": status, "error": {"type": error.get("type"), "message": error.get("message")} if error else None}
 
 
-def _state(finding: Finding, current: JSON) -> Iterator[Divergence]:
+def of_state(finding: Finding, current: JSON) -> Iterator[Divergence]:
+    """Whether its final state is another one."""
     recorded = finding.recording.final_state
-    ignoring = finding.matching.ignoring
-    if not finding.matching.agree(recorded, current, ignoring.state):
+    without = finding.matching.ignoring.of_state()
+    if not finding.matching.agree(recorded, current, without):
         yield Divergence(
             kind="state",
             place=finding.place,
             headline="the final state is another one than recorded",
-            recorded=recorded if isinstance(recorded, Absent) else ignoring.state(recorded),
-            current=ignoring.state(finding.matching.clean(current)),
+            recorded=recorded if isinstance(recorded, Absent) else without(recorded),
+            current=finding.matching.beside(recorded, current, without),
         )
 
 
 def _trace(finding: Finding, heard: Sequence[Signal]) -> Iterator[Divergence]:
     recorded = _said(finding, finding.recording.signals)
-    current = _said(finding, heard)
-    index = next((index for index, (one, other) in enumerate(zip(recorded, current, strict=False)) if one != other), None)
+    current = _said(finding, heard, recorded)
+    index = next((index for index, (one, other) in enumerate(zip(recorded, current, strict=False)) if one != other and not one.may_be(other)), None)
     if index is None:
         if len(recorded) == len(current):
             return
@@ -147,22 +154,39 @@ class _Saying:
     name: str
     payload: str
     source: object
+    #: What it is made of: the signal's payload without secrets, and what was left out of that.
+    whole: JSON = field(compare=False)
+    without: Omission = field(compare=False)
+    matching: Matching = field(compare=False)
 
     def shown(self) -> JSON:
         return {"name": self.name, "payload": json.loads(self.payload)}
 
+    def may_be(self, other: _Saying) -> bool:
+        """Whether the project's own judge says so."""
+        if (self.name, self.source) != (other.name, other.source) or self.matching.judge is None:
+            return False
+        return self.matching.grants(self.without, json.loads(self.payload), json.loads(other.payload))
 
-def _said(finding: Finding, signals: Sequence[Signal]) -> list[_Saying]:
-    ignoring = finding.matching.ignoring
-    said = []
-    for signal in cleaned(signals, finding.matching.clean):
-        if ignoring and ignoring.drops_signal(signal.name):
+
+def _said(finding: Finding, signals: Sequence[Signal], beside: Sequence[_Saying] = ()) -> list[_Saying]:
+    """What is compared of a trace. The volatile values of a live one are named as in the one `beside` it, signal for signal."""
+    matching = finding.matching
+    said: list[_Saying] = []
+    for signal in cleaned(signals, matching.redacted):
+        if matching.ignoring and matching.ignoring.drops_signal(signal.name):
+            matching.ignoring.note_dropped(signal.name)
             continue
-        payload = signal.payload
-        if ignoring:
-            step = f"{signal.source.activation}/harness" if signal.source and signal.source.harness else None
-            payload = ignoring.payload(signal.name, payload, step=step)
-        said.append(_Saying(signal.name, canonical(payload), signal.source))
+        step = f"{signal.source.activation}/harness" if signal.source and signal.source.harness else None
+        without = matching.ignoring.of_signal(signal.name, signal.payload, step=step)
+        payload = without(signal.payload)
+        if len(said) < len(beside):
+            twin = beside[len(said)]
+            if without.paths and twin.name == signal.name:
+                without.note(twin.whole, signal.payload)
+            payload = matching.names.agreed(json.loads(twin.payload), payload) if matching.names.kinds else payload
+        payload = matching.names.json(payload)
+        said.append(_Saying(signal.name, canonical(payload), signal.source, signal.payload, without, matching))
     return said
 
 

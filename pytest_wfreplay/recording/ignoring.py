@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.pattern import Pattern, as_pattern
-from pytest_wfreplay.typed import VALUE_TAG
+from pytest_wfreplay.recording.omission import Omission, Part, Path, Subject
 
 FORMS: Final = (
     "state.<field>",
@@ -25,35 +25,21 @@ FORMS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One part of a path: a key or an index, with `*` for any run of characters; one in quotes stands for itself."""
-
-    text: str
-    regex: re.Pattern[str] | None
-
-    def is_key(self, key: str) -> bool:
-        return key == self.text if self.regex is None else self.regex.fullmatch(key) is not None
-
-    def is_index(self, at: int, length: int) -> bool:
-        return self.is_key(str(at)) or self.is_key(str(at - length))
-
-
-#: The way down to one ignored place; the empty one is the whole value.
-_Path: TypeAlias = tuple[_Part, ...]
+#: A path, and how the user spelled it.
+_Rule: TypeAlias = tuple[Path, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
     """The paths, sorted by what they are asked for."""
 
-    state: list[_Path] = field(default_factory=list)
-    input: list[tuple[re.Pattern[str], _Path]] = field(default_factory=list)
-    output: list[tuple[re.Pattern[str], _Path]] = field(default_factory=list)
-    payload: list[tuple[Pattern, _Path]] = field(default_factory=list)
-    dropped: list[Pattern] = field(default_factory=list)
+    state: list[_Rule] = field(default_factory=list)
+    input: list[tuple[re.Pattern[str], _Rule]] = field(default_factory=list)
+    output: list[tuple[re.Pattern[str], _Rule]] = field(default_factory=list)
+    payload: list[tuple[Pattern, _Rule]] = field(default_factory=list)
+    dropped: list[tuple[Pattern, str]] = field(default_factory=list)
     #: The answers given so far: (what was asked for, key or name, step's key).
-    answers: dict[tuple[str, str, str | None], list[_Path]] = field(default_factory=dict)
+    answers: dict[tuple[Subject, str | None, str | None], Omission] = field(default_factory=dict)
     drops: dict[str, bool] = field(default_factory=dict)
 
 
@@ -71,6 +57,8 @@ class Ignoring:
     """
 
     paths: Sequence[str] = ()
+    #: Which of them hid a difference, and where.
+    hid: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
     _rules: _Rules = field(init=False, repr=False, compare=False, default_factory=_Rules)
 
     def __post_init__(self) -> None:
@@ -81,70 +69,97 @@ class Ignoring:
     def __bool__(self) -> bool:
         return bool(self.paths)
 
-    def state(self, value: JSON) -> JSON:
-        """A state, in the JSON form with tags, without its ignored fields."""
-        return _without(value, self._rules.state, tagged=True)
+    def more(self, paths: Iterable[str]) -> Ignoring:
+        """The same with these paths, too. Raises `ConfigurationError` for one that is none."""
+        return Ignoring((*self.paths, *paths), self.hid)
 
-    def input(self, key: str, value: JSON) -> JSON:
-        """The input of the step of that key, in the JSON form with tags; None where all of it is ignored."""
-        return _without(value, self._of_step("input", key), tagged=True)
+    def of_state(self) -> Omission:
+        """What is left out of states."""
+        return self._omission("state", None, None)
 
-    def output(self, key: str, value: JSON) -> JSON:
-        """The output of the step of that key, in the JSON form with tags; None where all of it is ignored."""
-        return _without(value, self._of_step("output", key), tagged=True)
+    def of_input(self, key: str) -> Omission:
+        """What is left out of the input of the step of that key."""
+        return self._omission("input", key, None)
 
-    def payload(self, name: str, payload: JSON, *, step: str | None = None) -> JSON:
-        """The payload of a signal of that name; None where all of it is ignored.
+    def of_output(self, key: str) -> Omission:
+        """What is left out of the output of the step of that key."""
+        return self._omission("output", key, None)
+
+    def of_signal(self, name: str, payload: JSON, *, step: str | None = None) -> Omission:
+        """What is left out of the payload of a signal of that name.
 
         `step` is the key of the step that a harness signal belongs to; step signals name theirs themselves.
         """
-        if not self.paths:
-            return payload
         if name in {"step:start", "step:end"} and isinstance(payload, dict):
             named = payload.get("step")
             step = named if isinstance(named, str) else step
-        asked = ("payload", name, step)
-        paths = self._rules.answers.get(asked)
-        if paths is None:
-            paths = self._rules.answers[asked] = [*self._of_name(name), *self._of_field(name), *self._of_repeated(name, step)]
-        return _without(payload, paths, tagged=False)
+        return self._omission("signal", name, step)
+
+    def state(self, value: JSON) -> JSON:
+        """A state, in the JSON form with tags, without its ignored fields."""
+        return self.of_state()(value)
+
+    def input(self, key: str, value: JSON) -> JSON:
+        """The input of the step of that key, in the JSON form with tags; None where all of it is ignored."""
+        return self.of_input(key)(value)
+
+    def output(self, key: str, value: JSON) -> JSON:
+        """The output of the step of that key, in the JSON form with tags; None where all of it is ignored."""
+        return self.of_output(key)(value)
+
+    def payload(self, name: str, payload: JSON, *, step: str | None = None) -> JSON:
+        """The payload of a signal of that name; None where all of it is ignored."""
+        return self.of_signal(name, payload, step=step)(payload) if self.paths else payload
 
     def drops_signal(self, name: str) -> bool:
         """Whether signals of that name are ignored as a whole."""
         drops = self._rules.drops
         if name not in drops:
-            drops[name] = any(pattern.matches_name(name) for pattern in self._rules.dropped)
+            drops[name] = any(pattern.matches_name(name) for pattern, _ in self._rules.dropped)
         return drops[name]
 
-    def _of_step(self, side: str, key: str) -> list[_Path]:
-        asked = (side, key, None)
-        paths = self._rules.answers.get(asked)
-        if paths is None:
-            rules = self._rules.input if side == "input" else self._rules.output
-            paths = self._rules.answers[asked] = [path for glob, path in rules if glob.fullmatch(key)]
-        return paths
+    def note_dropped(self, name: str) -> None:
+        """Remember that a signal of that name was left out."""
+        for rule in self.droppers(name):
+            self.hid.setdefault(rule, set()).add(f"signal {name}")
 
-    def _of_name(self, name: str) -> list[_Path]:
-        return [path for pattern, path in self._rules.payload if pattern.matches_name(name)]
+    def droppers(self, name: str) -> Iterator[str]:
+        """The paths by which signals of that name are ignored as a whole."""
+        return (rule for pattern, rule in self._rules.dropped if pattern.matches_name(name))
 
-    def _of_field(self, name: str) -> list[_Path]:
+    def _omission(self, subject: Subject, key: str | None, step: str | None) -> Omission:
+        asked = (subject, key, step)
+        answer = self._rules.answers.get(asked)
+        if answer is None:
+            rules = self._of(subject, key or "", step)
+            paths, spelled = [path for path, _ in rules], [rule for _, rule in rules]
+            answer = self._rules.answers[asked] = Omission(subject, key, paths, spelled, self.hid, tagged=subject != "signal")
+        return answer
+
+    def _of(self, subject: Subject, key: str, step: str | None) -> list[_Rule]:
+        if subject == "state":
+            return self._rules.state
+        if subject != "signal":
+            return [rule for glob, rule in (self._rules.input if subject == "input" else self._rules.output) if glob.fullmatch(key)]
+        named = [rule for pattern, rule in self._rules.payload if pattern.matches_name(key)]
+        return [*named, *self._of_field(key), *self._of_repeated(key, step)]
+
+    def _of_field(self, name: str) -> list[_Rule]:
         """A state's field as `state:<field>:changed` shows it."""
         changed = _CHANGED.fullmatch(name)
         if changed is None:
             return []
-        below = [path[1:] for path in self._rules.state if path[0].is_key(changed[1])]
-        return [(_Part(side, None), *path) for side in ("old_value", "new_value") for path in below]
+        below = [(path[1:], rule) for path, rule in self._rules.state if path[0].is_key(changed[1])]
+        return [((Part(side, None), *path), rule) for side in ("old_value", "new_value") for path, rule in below]
 
-    def _of_repeated(self, name: str, step: str | None) -> list[_Path]:
+    def _of_repeated(self, name: str, step: str | None) -> list[_Rule]:
         """A step's input or output as the signals at its beginning and end show it."""
         side = _SIDES.get(name)
-        if side is None or step is None:
-            return []
-        return [(_Part(side, None), *path) for path in self._of_step(side, step)]
+        return [((Part(side, None), *path), rule) for path, rule in self._of(side, step, None)] if side and step is not None else []
 
 
 _CHANGED: Final = re.compile(r"state:(.+):changed", re.DOTALL)
-_SIDES: Final = {"harness:start": "input", "harness:end": "output", "step:start": "input", "step:end": "output"}
+_SIDES: Final[dict[str, Subject]] = {"harness:start": "input", "harness:end": "output", "step:start": "input", "step:end": "output"}
 
 #: What stands between brackets; brackets in it come in pairs, as in `steps[page[3]]`.
 _BRACKETED = r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]"
@@ -158,22 +173,22 @@ def _enter(path: str, rules: _Rules) -> None:
         raise _illegal(path)
     if step := _STEP.fullmatch(path):
         glob, side, rest = step.groups()
-        (rules.input if side == "input" else rules.output).append((_key_glob(glob), _parts(rest, path)))
+        (rules.input if side == "input" else rules.output).append((key_glob(glob), (_parts(rest, path), path)))
     elif signal := _SIGNAL.fullmatch(path):
         name, payload, rest = signal.groups()
         if payload is None:
-            rules.dropped.append(as_pattern(name))
+            rules.dropped.append((as_pattern(name), path))
         else:
-            rules.payload.append((as_pattern(name), _parts(rest, path)))
+            rules.payload.append((as_pattern(name), (_parts(rest, path), path)))
     elif path.startswith(("state.", "state[")):
-        rules.state.append(_parts(path.removeprefix("state"), path))
+        rules.state.append((_parts(path.removeprefix("state"), path), path))
     else:
         raise _illegal(path)
 
 
-def _parts(text: str, path: str) -> _Path:
+def _parts(text: str, path: str) -> Path:
     """The way down that `.user.items[*]` spells."""
-    parts: list[_Part] = []
+    parts: list[Part] = []
     end = 0
     while end < len(text):
         found = _PART.match(text, end)
@@ -181,16 +196,17 @@ def _parts(text: str, path: str) -> _Path:
             raise _illegal(path)
         key, index, *quoted = found.groups()
         literal = quoted[0] or quoted[1]
-        parts.append(_Part(literal, None) if literal else _globbed(key or index))
+        parts.append(Part(literal, None) if literal else _globbed(key or index))
         end = found.end()
     return tuple(parts)
 
 
-def _globbed(text: str) -> _Part:
-    return _Part(text, re.compile(_any_run(text), re.DOTALL) if "*" in text else None)
+def _globbed(text: str) -> Part:
+    return Part(text, re.compile(_any_run(text), re.DOTALL) if "*" in text else None)
 
 
-def _key_glob(glob: str) -> re.Pattern[str]:
+def key_glob(glob: str) -> re.Pattern[str]:
+    """What a glob over the keys of steps matches; one without `#` and `/` names an agent's harness steps, too."""
     regex = _any_run(glob)
     if "#" not in glob and "/" not in glob:
         regex += rf"|(?:.*/)?{regex}#\d+/harness"
@@ -206,49 +222,3 @@ def _illegal(path: object) -> ConfigurationError:
         f"Not a path to ignore: {path!r}. The forms are {', '.join(FORMS)}; `*` stands for any key or index.",
         hint='For instance "state.user.updated_at", "steps[classify].input.model" or "signals[tool:*].payload.id".',
     )
-
-
-def _without(value: JSON, paths: Sequence[_Path], *, tagged: bool) -> JSON:
-    """The value without the places that the paths lead to; `tagged` says that a dict with one `$` key is a typed value."""
-    if not paths:
-        return value
-    if () in paths:
-        return None
-    if isinstance(value, list):
-        return _list_without(value, paths, tagged=tagged)
-    if not isinstance(value, dict):
-        return value
-    if tagged and len(value) == 1:
-        [(tag, spelled)] = value.items()
-        if tag == VALUE_TAG and isinstance(spelled, dict):
-            kept = _dict_without(spelled, paths, tagged=True)
-            return value if kept is spelled else {VALUE_TAG: kept} if any(key.startswith("$") for key in kept) else kept
-        if tag.startswith("$"):
-            return value
-    return _dict_without(value, paths, tagged=tagged)
-
-
-def _dict_without(value: dict[str, JSON], paths: Sequence[_Path], *, tagged: bool) -> dict[str, JSON]:
-    kept: dict[str, JSON] = {}
-    is_whole = True
-    for key, item in value.items():
-        below = [path[1:] for path in paths if path[0].is_key(key)]
-        if () in below:
-            is_whole = False
-            continue
-        kept[key] = _without(item, below, tagged=tagged)
-        is_whole = is_whole and kept[key] is item
-    return value if is_whole else kept
-
-
-def _list_without(value: list[JSON], paths: Sequence[_Path], *, tagged: bool) -> list[JSON]:
-    kept: list[JSON] = []
-    is_whole = True
-    for at, item in enumerate(value):
-        below = [path[1:] for path in paths if path[0].is_index(at, len(value))]
-        if () in below:
-            is_whole = False
-            continue
-        kept.append(_without(item, below, tagged=tagged))
-        is_whole = is_whole and kept[-1] is item
-    return value if is_whole else kept

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON, canonical, is_plainly
+from pytest_wfreplay.normalise import Normaliser
 from pytest_wfreplay.recording.ignoring import Ignoring
-from pytest_wfreplay.steps.entry import Absent
+from pytest_wfreplay.recording.omission import Omission, Subject
+from pytest_wfreplay.steps.entry import Absent, Raised, Returned
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.recording.recording import Recording
+    from pytest_wfreplay.steps.journal import Remembered
 
 Strictness: TypeAlias = Literal["strict", "inputs", "keys"]
 
@@ -35,20 +42,49 @@ def _unchanged(value: JSON) -> JSON:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One side of a comparison, as `pytest_wfreplay_match` is asked about it.
+
+    `kind` is `input`, `output`, `signal`, `state` or `outcome`; `key` the step's key or the signal's name, None where there is none; `value` JSON
+    (typed values tagged), without secrets and without what is ignored, volatile values under their names.
+    """
+
+    kind: Subject
+    key: str | None
+    value: JSON
+
+
+#: Says of two values that differ whether they match all the same; None is no opinion.
+Judge: TypeAlias = Callable[[Compared, Compared], "bool | None"]
+
+#: So many of a list are named in one line of a report.
+_MOST = 6
+
+
 @dataclass(slots=True)
 class Matching:
     """`match` says how strictly, `ignoring` what is left out, `clean` takes secrets out of this run's side before anything is compared.
 
-    Not frozen: a test may leave more out while it runs.
+    `names` gives volatile values their names, after the secrets; `judge` is asked about what differs all the same. Not frozen: a test may leave
+    more out while it runs.
     """
 
     match: Strictness = "strict"
     ignoring: Ignoring = field(default_factory=Ignoring)
     clean: Callable[[JSON], JSON] = _unchanged
+    names: Normaliser = field(default_factory=Normaliser)
+    judge: Judge | None = None
+    #: What the judge let pass.
+    granted: dict[str, None] = field(default_factory=dict)
+    _redacted: Callable[[JSON], JSON] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.match not in get_args(Strictness):
             raise ConfigurationError(f"match is one of {', '.join(get_args(Strictness))}, not {self.match!r}.")
+        redacted = self._redacted = self.clean
+        # What is kept and shown has neither secrets nor volatile values.
+        self.clean = lambda value: self.names.json(redacted(value))
 
     @property
     def looks_at(self) -> Strict:
@@ -56,12 +92,98 @@ class Matching:
         return STRICTNESSES[self.match]
 
     def agree(self, recorded: JSON | Absent, current: JSON | Absent, without: Callable[[JSON], JSON]) -> bool:
-        """Whether two values are equal: as they are, else without secrets and without what `without` leaves out."""
+        """Whether two values are equal: as they are, else without secrets and what `without` leaves out, and by name; else if the judge says so."""
         if isinstance(recorded, Absent) or isinstance(current, Absent):
             return recorded is current
         if is_plainly(current, recorded):
             return True
-        spelled = canonical(recorded)
-        if spelled == canonical(current):
+        if canonical(recorded) == canonical(current):
             return True
-        return canonical(without(recorded)) == canonical(without(self.clean(current)))
+        redacted = self._redacted(current)
+        was = without(recorded)
+        now = self.names.agreed(was, without(redacted))
+        if isinstance(without, Omission):
+            without.note(recorded, redacted)
+        return canonical(was) == canonical(now) or (isinstance(without, Omission) and self.grants(without, was, now))
+
+    def beside(self, recorded: JSON | Absent, current: JSON, without: Callable[[JSON], JSON] = _unchanged) -> JSON:
+        """This run's value as it is shown beside the recorded one."""
+        current = without(self._redacted(current))
+        return self.names.json(current) if isinstance(recorded, Absent) else self.names.agreed(without(recorded), current)
+
+    def grants(self, what: Omission, recorded: JSON, current: JSON) -> bool:
+        """Whether the judge says that two values match which differ."""
+        if self.judge is None or not self.judge(Compared(what.subject, what.key, recorded), Compared(what.subject, what.key, current)):
+            return False
+        self.granted[what.place] = None
+        return True
+
+    def given_back(self, remembered: Remembered) -> Remembered:
+        """What a step had said and given, with this run's own values where they were named (see `normalise`)."""
+        if not self.names.kinds:
+            return remembered
+        entry, recalled = remembered.entry, self.names.recalled
+        signals = [
+            signal if (payload := recalled(signal.payload)) is signal.payload else replace(signal, payload=payload) for signal in remembered.signals
+        ]
+        outcome = entry.outcome
+        if isinstance(outcome, Returned):
+            outcome = Returned(recalled(outcome.value))  # type: ignore[arg-type]  # an entry's values are JSON
+        elif isinstance(outcome, Raised):
+            outcome = Raised(recalled(outcome.error))  # type: ignore[arg-type]  # an entry's errors are JSON
+        is_as_recorded = all(map(operator.is_, signals, remembered.signals))
+        return replace(remembered, entry=replace(entry, outcome=outcome), signals=signals, position=remembered.position if is_as_recorded else 0)
+
+    def redacted(self, value: JSON) -> JSON:
+        """A value without secrets, its volatile values as they are."""
+        return self._redacted(value)
+
+    def told(self, recordings: Iterable[Recording]) -> list[str]:
+        """What was not compared, in a few lines, so that no rule can hide."""
+        lines: list[str] = []
+        idle = self._idle(recordings)
+        left_out = [_LEFT_OUT[self.match]] if self.match in _LEFT_OUT else []
+        left_out += [f"{path} ({self._hidden(path)})" for path in dict.fromkeys(self.ignoring.paths) if path not in idle]
+        if left_out:
+            lines.append(f"not compared: {_some(left_out)}")
+        if idle:
+            lines.append(f"ignored in vain: {_some(idle)}: nothing in the recording or in this run is there. Misspelled?")
+        if self.granted:
+            lines.append(f"matched by pytest_wfreplay_match, though different: {_some(list(self.granted))}")
+        if self.names.kinds:
+            counts = self.names.named
+            lines.append(f"compared by name (wfreplay_normalise): {', '.join(f'{kind} ({counts[kind]})' for kind in self.names.kinds)}")
+        return lines
+
+    def _hidden(self, path: str) -> str:
+        places = len(self.ignoring.hid.get(path, ()))
+        return f"hid a difference in {places} place{'' if places == 1 else 's'}" if places else "hid nothing"
+
+    def _idle(self, recordings: Iterable[Recording]) -> list[str]:
+        """The paths that lead nowhere."""
+        idle = dict.fromkeys(path for path in self.ignoring.paths if path not in self.ignoring.hid)
+        for rule in (rule for recording in recordings for rule in _applied(self.ignoring, recording) if idle):
+            idle.pop(rule, None)
+        return list(idle)
+
+
+_LEFT_OUT = {"inputs": 'the trace and the final state (match="inputs")', "keys": 'inputs, outcome, trace and final state (match="keys")'}
+
+
+def _some(items: list[str]) -> str:
+    return ", ".join(items[:_MOST]) + (f" and {len(items) - _MOST} more" if len(items) > _MOST else "")
+
+
+def _applied(ignoring: Ignoring, recording: Recording) -> Iterator[str]:
+    """The rules that lead somewhere in a recording."""
+    for state in (recording.initial_state, recording.final_state):
+        if not isinstance(state, Absent):
+            yield from ignoring.of_state().applied(state)
+    for entry in recording.entries:
+        if not isinstance(entry.input, Absent):
+            yield from ignoring.of_input(entry.key).applied(entry.input)
+        if isinstance(entry.outcome, Returned):
+            yield from ignoring.of_output(entry.key).applied(entry.outcome.value)  # type: ignore[arg-type]  # an entry's values are JSON
+    for signal in recording.signals:
+        yield from ignoring.droppers(signal.name)
+        yield from ignoring.of_signal(signal.name, signal.payload).applied(signal.payload)

@@ -70,7 +70,7 @@ class Replayer:
                 memory.dismiss(order)
                 raise self._refusal(reordered(memory, memory.at(order), before, self._place, self._context))
             if is_mine:
-                return memory.recall(order)
+                return self._matching.given_back(memory.recall(order))
         return self._another(key, input)
 
     def _fits(self, entry: Entry, input: object) -> bool:
@@ -80,7 +80,7 @@ class Replayer:
         if is_plainly(input, recorded):
             return True
         current = jsonable(input, path=f"input of step {entry.key!r}")
-        return self._matching.agree(recorded, current, lambda value: self._matching.ignoring.input(entry.key, value))
+        return self._matching.agree(recorded, current, self._matching.ignoring.of_input(entry.key))
 
     def _another(self, key: str, input: object) -> Remembered:
         """Another occurrence of the same work, where nobody decides which one is whose.
@@ -89,17 +89,18 @@ class Replayer:
             UnrecordedStepError, StepInputMismatchError: there is none.
         """
         memory = self._memory
-        given = self._matching.clean(jsonable(input, path=f"input of step {key!r}"))
+        given = jsonable(input, path=f"input of step {key!r}")
         with self._lock:
             twin = memory.twin(key, lambda one: self._fits(one, input))
             if twin is not None and memory.consume(twin) is None:
-                return memory.recall(twin)
+                return self._matching.given_back(memory.recall(twin))
         known = memory.known(key)
         if known is None or memory.find(key) is None:
-            divergence = unrecorded(memory, key, given, self._place, self._context)
+            divergence = unrecorded(memory, key, self._matching.clean(given), self._place, self._context)
         else:
             memory.dismiss(known.order)
-            divergence = wrong_input(memory, known, given, self._place, self._context)
+            shown = self._matching.beside(known.entry.input, given)
+            divergence = wrong_input(memory, known, shown, self._place, self._context)
         raise self._refusal(divergence)
 
     def append(self, entry: Entry) -> None:
