@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from pytest_wfreplay.clock import read_iso
-from pytest_wfreplay.engine.activation import usage_of
-from pytest_wfreplay.engine.result import RunMetrics, RunResult, Tokens
+from pytest_wfreplay.engine.result import RunMetrics, RunResult
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import restore
 from pytest_wfreplay.pattern import ANY_PAYLOAD, PatternLike
 from pytest_wfreplay.plugin.claims import Claim, comes_in_order, contains, counts, has_state, is_under
 from pytest_wfreplay.plugin.drawing import drawn
+from pytest_wfreplay.plugin.measures import metrics_of
 from pytest_wfreplay.recording.recording import Recording
 from pytest_wfreplay.signal import Signal
 from pytest_wfreplay.steps.entry import Absent
@@ -164,9 +164,9 @@ class _Subject:
         if isinstance(self.origin, RunResult):
             return self.origin.metrics
         if isinstance(self.origin, Recording) and self.origin.metadata.duration_ms is not None:
-            return _told_metrics(self.trace, self.origin.metadata.duration_ms)
+            return metrics_of(self.trace, self.origin.metadata.duration_ms)
         if self.origin is None and len(self.trace):
-            return _told_metrics(self.trace, _span_ms(self.trace))
+            return metrics_of(self.trace, _span_ms(self.trace))
         raise self._lacks("metrics")
 
     def _lacks(self, what: str) -> ConfigurationError:
@@ -180,13 +180,6 @@ class _Subject:
 def _span_ms(trace: Trace) -> float:
     """Milliseconds from the first signal to the last."""
     return (read_iso(trace[-1].timestamp) - read_iso(trace[0].timestamp)).total_seconds() * 1000
-
-
-def _told_metrics(trace: Trace, duration_ms: float) -> RunMetrics:
-    replies = [signal.payload.get("output") if isinstance(signal.payload, dict) else None for signal in trace.filter("harness:end")]
-    usages = [usage_of(reply) for reply in replies]
-    tokens = Tokens(*(int(sum(usage[part] for usage in usages)) for part in range(3)))
-    return RunMetrics(duration_ms, trace.count("agent:activated"), tokens, sum(usage[3] for usage in usages), len(usages))
 
 
 def _subject(given: object) -> _Subject:

@@ -90,8 +90,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [item for item in items if "wfreplay" in getattr(item, "fixturenames", ()) or _is_marked(item, parents)]
     if not ours:
         return
+    from pytest_wfreplay.plugin.ledger import open_ledger
     from pytest_wfreplay.plugin.takes import Takes
     from pytest_wfreplay.plugin.tally import tally_of
+
+    open_ledger(config)
 
     tally = tally_of(config)
     tally.is_complete = tally.is_complete and config.stash[_collected].is_whole and len(items) >= found
@@ -120,15 +123,27 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A session that was stopped has not run every test. In a worker of pytest-xdist: send home what was counted."""
-    tally = _tally(session.config)
-    if tally is None:
-        return
-    has_ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldstop and not session.shouldfail
-    tally.is_complete = tally.is_complete and has_ended
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["wfreplay"] = tally.send()
+    """A session that was stopped has not run every test. In a worker of pytest-xdist: send home what was counted; else conclude."""
+    config = session.config
+    tally = _tally(config)
+    output = getattr(config, "workeroutput", None)
+    if tally is not None:
+        has_ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldstop and not session.shouldfail
+        tally.is_complete = tally.is_complete and has_ended and config.stash[_collected].is_whole
+        if output is not None:
+            output["wfreplay"] = tally.send()
+    if output is None and not config.option.collectonly and (tally is not None or asked_for(config)):
+        from pytest_wfreplay.plugin.ending import conclude
+
+        conclude(session, tally)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready(node: object) -> None:
+    """Workers of pytest-xdist collect; their controller, which reports, does not."""
+    from pytest_wfreplay.plugin.ledger import open_ledger
+
+    open_ledger(node.config)  # type: ignore[attr-defined]  # xdist's WorkerController
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -145,14 +160,15 @@ def pytest_testnodedown(node: object, error: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """One line for the whole session, if it had a test of ours."""
+    """One line for the whole session, if it had a test of ours; and what else is to be said."""
     tally = _tally(config)
-    if tally is None:
-        return
-    from pytest_wfreplay.plugin.summary import summary
+    if tally is not None:
+        from pytest_wfreplay.plugin.summary import summary
 
-    tally.is_complete = tally.is_complete and config.stash[_collected].is_whole
-    for line in summary(tally, config.rootpath):
+        for line in summary(tally, config.rootpath):
+            terminalreporter.write_line(line)
+    ending = sys.modules.get("pytest_wfreplay.plugin.ending")
+    for line in config.stash.get(ending.LINES, ()) if ending is not None else ():
         terminalreporter.write_line(line)
 
 

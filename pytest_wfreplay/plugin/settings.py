@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.plugin.gates import Gate, gates_asked
+from pytest_wfreplay.plugin.written import file_asked
 from pytest_wfreplay.recording.modes import MODES, Mode, mode_named, narrower
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ class Settings:
     #: How large a cassette may be, in bytes; None for the default.
     max_bytes: int | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: What the session must keep to.
+    gates: tuple[Gate, ...] = ()
+    #: Where the session's report for tools is written; None for nowhere, and in workers of pytest-xdist.
+    json_file: Path | None = None
 
     def redactor(self) -> Redactor:
         """Takes out what must not reach a cassette: the built-in shapes, what the environment keeps secret, what the ini says.
@@ -72,6 +78,8 @@ def session_settings(config: pytest.Config) -> Settings:
             allowed_hosts=list(config.getini("wfreplay_allowed_hosts")),
             max_bytes=_count(str(config.getini("wfreplay_max_bytes"))),
             environ=dict(os.environ),
+            gates=gates_asked(config),
+            json_file=file_asked(config),
         )
     except ConfigurationError as error:
         raise pytest.UsageError(f"{error} {error.hint}".rstrip()) from None

@@ -22,15 +22,15 @@ def summary(tally: Tally, root: Path) -> Iterator[str]:
     if not tally.is_complete:
         yield f"{counts}, unused cassettes not looked for in a partial run"
         return
-    unused = sorted(_unused(tally))
-    yield f"{counts}, {len(unused)} unused cassettes"
-    for path in unused[:NAMED]:
+    found = sorted(unused(tally))
+    yield f"{counts}, {len(found)} unused cassettes"
+    for path in found[:NAMED]:
         yield f"  unused: {path.relative_to(root) if path.is_relative_to(root) else path}"
-    if len(unused) > NAMED:
-        yield f"  … and {len(unused) - NAMED} more"
+    if len(found) > NAMED:
+        yield f"  … and {len(found) - NAMED} more"
 
 
-def _unused(tally: Tally) -> Iterator[Path]:
+def unused(tally: Tally) -> Iterator[Path]:
     """The files that have our first line and that no test claimed."""
     for folder in tally.folders:
         for path in Path(folder).rglob("*.yaml"):

@@ -56,4 +56,6 @@ def add_switches(parser: pytest.Parser) -> None:
 def asked_for(config: pytest.Config) -> bool:
     """Whether anything was said that may be mistyped, so that it is worth reading the settings at once."""
     options = ("wfreplay_record", *(option.removeprefix("--").replace("-", "_") for option in OPTIONS))
-    return any(config.getoption(option, default=None) for option in options) or any(config.getini(name) for name in INI if name not in _NEED_NO_CHECK)
+    # An empty text was said, too.
+    said = any(config.getoption(option, default=None) not in (None, False) for option in options)
+    return said or any(config.getini(name) for name in INI if name not in _NEED_NO_CHECK)

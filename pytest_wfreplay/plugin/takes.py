@@ -9,6 +9,7 @@ import pytest
 from pytest_wfreplay.errors import ConfigurationError, WfreplayError
 from pytest_wfreplay.plugin.rivals import Plans, Rivals
 from pytest_wfreplay.plugin.take import Take
+from pytest_wfreplay.plugin.telling import carry, place, tell
 from pytest_wfreplay.plugin.traceback import tidy, words
 from pytest_wfreplay.plugin.wishes import marker_wishes
 from pytest_wfreplay.steps.scope import entered
@@ -16,6 +17,7 @@ from pytest_wfreplay.steps.scope import entered
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_wfreplay.jsonable import JSON
     from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.plugin.tally import Tally
 
@@ -87,6 +89,20 @@ class Takes:
         finally:
             self._running = None
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Write what a test recorded when all of it has passed."""
+        take = take_of(item)
+        if take is None:
+            return (yield)
+        try:
+            done = yield
+        except BaseException:
+            take.conclude(has_passed=False)
+            raise
+        take.conclude(has_passed=True)
+        return done
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """While a test runs, what is reported of it are its subtests; one that failed raises nothing."""
         if self._running is not None and report.failed and report.nodeid == self._running.item.nodeid:
@@ -104,18 +120,25 @@ class Takes:
             has_words_only = not tidy(error) and isinstance(error, WfreplayError)
             # pytest's own traceback was taken before.
             call.excinfo = pytest.ExceptionInfo.from_exception(error)
+        told = self._told(take, call.when, error)
         report = yield
+        if told:
+            carry(report, told)
         if error is not None and has_words_only and report.failed:
             report.longrepr = words(error, item, report.longrepr)
-        self._count(take, call.when)
+        self._count(take)
         if call.when == "teardown":
             # What it read is not kept for the whole session.
             del item.stash[_take]
         return report
 
-    def _count(self, take: Take, when: str) -> None:
-        if when == "call":
-            self._tally.did[take.item.nodeid] = take.did or "failed"
+    def _told(self, take: Take, when: str, error: BaseException | None) -> dict[str, JSON]:
+        """What the report of a phase is to tell. While the test still runs, it is that of a subtest, and tells nothing."""
+        if when == "teardown" or self._running is take:
+            return {}
+        return tell(take, error) if when == "call" or error is not None else place(take)
+
+    def _count(self, take: Take) -> None:
         if take.plan.path is not None:
             return
         if take.is_open:

@@ -1,4 +1,4 @@
-"""What a session did with its cassettes, counted once for each test; workers of pytest-xdist send theirs home."""
+"""What a session did with its cassettes, counted once for each test; workers of pytest-xdist send home which they used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FINDING = ("testpaths", "python_files", "python_classes", "python_functions", "
 class Tally:
     """`used` are the cassettes that a test claimed, as text; `folders` is where cassettes lie."""
 
-    #: What became of each test that was run, the last time if it was run again.
+    #: What became of each test that was run, the last time if it was run again: the ledger writes it, where reports are heard.
     did: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
@@ -40,14 +40,13 @@ class Tally:
 
     def add(self, sent: Mapping[str, Any]) -> None:
         """Add what a worker sent."""
-        self.did.update(sent["did"])
         self.used.update(sent["used"])
         self.folders.update(sent["folders"])
         self.is_complete = self.is_complete and sent["is_complete"]
 
     def send(self) -> dict[str, Any]:
         """What a worker sends: numbers and texts."""
-        return {"did": self.did, "used": sorted(self.used), "folders": sorted(self.folders), "is_complete": self.is_complete}
+        return {"used": sorted(self.used), "folders": sorted(self.folders), "is_complete": self.is_complete}
 
 
 TALLY = pytest.StashKey[Tally]()

@@ -89,6 +89,24 @@ class Divergence:
             parts.append(f"recorded in {self.place.recorded_in}")
         return ", ".join(parts)
 
+    def as_json(self) -> dict[str, JSON]:
+        """The same as JSON, for tools; `recorded` and `current` are left out where a side has nothing there."""
+        sides = {name: side for name, side in (("recorded", self.recorded), ("current", self.current)) if not isinstance(side, Absent)}
+        return {
+            "kind": self.kind,
+            "headline": self.headline,
+            "run": self.place.run,
+            "recorded_in": self.place.recorded_in,
+            "step": self.step,
+            "position": self.position,
+            "total": self.total,
+            "guess": self.guess,
+            "caller": self.caller or self.place.caller,
+            "context": list(self.context),
+            "commands": list(self.place.commands),
+            **sides,
+        }
+
     def error(self) -> DivergenceError:
         """The error that says so."""
         return error_of([self])

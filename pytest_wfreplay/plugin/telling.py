@@ -1,0 +1,74 @@
+"""What a test of ours tells with its reports: what it did, what it took, where it diverged. A report carries it home from a worker of pytest-xdist.
+
+It travels as ASCII text on the report itself: so it comes with every test that ended, though its worker may crash at the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.plugin.measures import Measures, measured
+from pytest_wfreplay.plugin.runners import is_skip
+from pytest_wfreplay.recording.divergence import report as report_of
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_wfreplay.jsonable import JSON
+    from pytest_wfreplay.plugin.take import Take
+
+#: Where it stands on a report.
+ATTRIBUTE = "wfreplay"
+
+#: How long a report of a divergence may be that is told: it may be cut, its beginning is what matters.
+_MOST_LINES, _MOST_CHARACTERS = 60, 400
+
+
+def tell(take: Take, error: BaseException | None) -> dict[str, JSON]:
+    """What is told of a test whose call (or, if it does not come to that, set-up) has ended, and put among its user properties, for JUnit."""
+    told = _told(take, error)
+    properties = take.item.user_properties
+    # A test that is run again tells it once, the last time.
+    properties[:] = [one for one in properties if not one[0].startswith("wfreplay.")]
+    names = ("outcome", "mode", "cassette", "runs", "steps", "latency_ms", "tokens", "cost_usd")
+    properties += [(f"wfreplay.{name}", told[name]) for name in names if told[name] is not None]
+    return told
+
+
+def place(take: Take) -> dict[str, JSON]:
+    """What is known before a test is called, and all that is known if its worker crashes then."""
+    deck = take.deck
+    return {
+        "mode": take.mode.name,
+        "act": deck.act if deck is not None else None,
+        "cassette": take.redactor.text(take.shown) if deck is not None else None,
+    }
+
+
+def carry(report: pytest.TestReport, told: dict[str, JSON]) -> None:
+    """Let a report carry what is told."""
+    setattr(report, ATTRIBUTE, json.dumps(told))
+
+
+def _told(take: Take, error: BaseException | None) -> dict[str, JSON]:
+    outcome = take.did or ("skipped" if error is not None and is_skip(error) else "failed")
+    return {"outcome": outcome, **place(take), **asdict(_measures(take)), **_divergences(take)}
+
+
+def _measures(take: Take) -> Measures:
+    if take.deck is None:
+        return Measures()
+    try:
+        return measured(take.deck.recordings())
+    except Exception:  # noqa: BLE001 - a redactor of the user's that raises has failed the test already; it must not end the session, too
+        return Measures()
+
+
+def _divergences(take: Take) -> dict[str, JSON]:
+    found = take.deck.divergences if take.deck is not None else []
+    if not found:
+        return {"divergences": [], "report": []}
+    lines = [line[:_MOST_CHARACTERS] for line in report_of(found)]
+    return {"divergences": [take.clean(one.as_json()) for one in found], "report": [take.redactor.text(line) for line in lines[:_MOST_LINES]]}
