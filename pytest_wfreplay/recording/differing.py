@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from typing import TypeAlias
@@ -24,6 +25,10 @@ AROUND = 48
 
 #: Longer lists are aligned at their ends only.
 _LONGEST_ALIGNED = 200
+
+#: How many lines of a text are shown of each side, and what stands before those that both sides have.
+_LINES_SHOWN = 3
+_NEIGHBOUR = "            "
 
 _WORD = re.compile(r"[\w-]+")
 
@@ -72,23 +77,67 @@ class _Pair:
         return before, after
 
 
-def shown(path: str, recorded: Side, current: Side) -> tuple[str, str, str]:
-    """The path and both sides as text of one line each: long ones cut around the place where they part, of long texts the first line that differs."""
+def shown(recorded: Side, current: Side) -> tuple[str, str]:
+    """Both sides as text of one line each: long ones cut around the place where they part."""
+    before, after = _spelled(recorded), _spelled(current)
+    if before != after and unicodedata.normalize("NFC", before) == unicodedata.normalize("NFC", after):
+        # They look alike: one letter with an accent, or a letter and an accent.
+        before, after = json.dumps(recorded), json.dumps(current)
+    return _cut(before, after)
+
+
+def block(title: str, recorded: Side, current: Side) -> list[str]:
+    """One differing field as people read it; of texts of many lines the first place that differs, between its neighbours."""
     if isinstance(recorded, str) and isinstance(current, str) and "\n" in recorded + current:
-        before, after = recorded.split("\n"), current.split("\n")
-        pairs = enumerate(zip(before, after, strict=False))
-        at = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
-        path = f"{path} (line {at + 1} of {len(before)})"
-        recorded, current = (before[at] if at < len(before) else ABSENT), (after[at] if at < len(after) else ABSENT)
-    return path, *_cut(_spelled(recorded), _spelled(current))
+        return _text_block(title, recorded.split("\n"), current.split("\n"))
+    before, after = shown(recorded, current)
+    return [title, f"  recorded: {before}", f"  this run: {after}"]
+
+
+def _text_block(title: str, before: list[str], after: list[str]) -> list[str]:
+    """The first place where two texts differ: at most so many of its lines, and the lines around it."""
+    hunks = _hunks(before, after)
+    start, end, now, now_end = hunks[0]
+    lines = [f"{title}, line {start + 1} of {len(before)}"]
+    if start:
+        lines.append(_NEIGHBOUR + _cut(_spelled(before[start - 1]), "")[0])
+    rows = [
+        shown(before[start + at] if start + at < end else ABSENT, after[now + at] if now + at < now_end else ABSENT)
+        for at in range(min(_LINES_SHOWN, max(end - start, now_end - now)))
+    ]
+    lines += [f"  recorded: {row[0]}" for row in rows[: max(1, end - start)]]
+    lines += _rest(end - start)
+    lines += [f"  this run: {row[1]}" for row in rows[: max(1, now_end - now)]]
+    lines += _rest(now_end - now)
+    if end < len(before):
+        lines.append(_NEIGHBOUR + _cut(_spelled(before[end]), "")[0])
+    if len(hunks) > 1:
+        lines.append(f"  … and {len(hunks) - 1} other place{'' if len(hunks) == 2 else 's'} in this text")  # noqa: PLR2004 - one other
+    return lines
+
+
+def _rest(count: int) -> list[str]:
+    return [f"{_NEIGHBOUR}… {count - _LINES_SHOWN} more line{'' if count == _LINES_SHOWN + 1 else 's'}"] if count > _LINES_SHOWN else []
+
+
+def _hunks(before: list[str], after: list[str]) -> list[tuple[int, int, int, int]]:
+    """Where two lists of lines differ: from, to in the one; from, to in the other."""
+    start = next((at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), min(len(before), len(after)))
+    rest = zip(reversed(before[start:]), reversed(after[start:]), strict=False)
+    tail = next((at for at, (one, other) in enumerate(rest) if one != other), min(len(before), len(after)) - start)
+    was, now = before[start : len(before) - tail], after[start : len(after) - tail]
+    if max(len(was), len(now)) > _LONGEST_ALIGNED:
+        return [(start, len(before) - tail, start, len(after) - tail)]
+    codes = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
+    return [(start + a, start + b, start + c, start + d) for tag, a, b, c, d in codes if tag != "equal"]
 
 
 def _aligned(recorded: list[JSON], current: list[JSON]) -> Iterator[tuple[int, Side, Side]]:
-    """Pairs of items that belong together and may differ, each with the place where it stands now, or stood."""
+    """Pairs of items that belong together and may differ, each with the place where it stands now; `~place` where it only stood."""
     start = _shared(recorded, current)
     end = _shared(recorded[start:][::-1], current[start:][::-1])
     before, after = recorded[start : len(recorded) - end], current[start : len(current) - end]
-    if max(len(before), len(after)) > _LONGEST_ALIGNED or not before or not after or len(before) == len(after):
+    if max(len(before), len(after)) > _LONGEST_ALIGNED or not before or not after:
         yield from _paired(before, after, start, start)
         return
     matcher = SequenceMatcher(None, [canonical(item) for item in before], [canonical(item) for item in after], autojunk=False)
@@ -101,7 +150,7 @@ def _paired(before: list[JSON], after: list[JSON], was: int, now: int) -> Iterat
     for at in range(max(len(before), len(after))):
         one = before[at] if at < len(before) else ABSENT
         other = after[at] if at < len(after) else ABSENT
-        yield (was if other is ABSENT else now) + at, one, other
+        yield ~(was + at) if other is ABSENT else now + at, one, other
 
 
 def _shared(one: list[JSON], other: list[JSON]) -> int:
@@ -111,7 +160,7 @@ def _shared(one: list[JSON], other: list[JSON]) -> int:
 
 def _step(key: str | int) -> str:
     if isinstance(key, int):
-        return f"[{key}]"
+        return f"[{key if key >= 0 else ~key}]"
     return f".{key}" if _WORD.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
 
 
@@ -120,7 +169,10 @@ def _spelling(value: Side) -> str:
 
 
 def _spelled(value: Side) -> str:
-    return "(nothing)" if isinstance(value, Absent) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Absent):
+        return "(nothing)"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _cut(before: str, after: str) -> tuple[str, str]:

@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_wfreplay.errors import DivergenceError, StepInputMismatchError, UnrecordedStepError
 from pytest_wfreplay.jsonable import JSON, digest
-from pytest_wfreplay.recording.differing import differences, shown
+from pytest_wfreplay.recording.differing import block, differences
 from pytest_wfreplay.steps.entry import ABSENT, Absent
 from pytest_wfreplay.steps.key import read_key
 
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["input_mismatch", "unrecorded_step", "unused_step", "trace", "state", "outcome"]
 
-#: How many differing fields are shown of one divergence, and how many are counted.
+#: How many differing fields are shown of one divergence, in how many lines at most, and how many are counted.
 FIELDS_SHOWN = 6
+LINES_OF_FIELDS = 18
 FIELDS_COUNTED = 1000
+
+#: How long a line of a report is at most; commands are never cut.
+WIDTH = 160
 
 _IN_WORDS: dict[Kind, str] = {
     "input_mismatch": "another input",
@@ -35,6 +40,9 @@ _IN_WORDS: dict[Kind, str] = {
     "state": "another final state",
     "outcome": "another outcome",
 }
+
+#: What a run may be accepted with, for its steps were given what was recorded.
+_ACCEPTABLE: frozenset[Kind] = frozenset({"trace", "state", "outcome"})
 
 _ERRORS: dict[str, type[DivergenceError]] = {"input_mismatch": StepInputMismatchError, "unrecorded_step": UnrecordedStepError}
 
@@ -50,6 +58,12 @@ class Place:
     commands: tuple[str, ...] = ()
     #: Paths of callers below it are shown from there.
     root: str = ""
+    #: The command that keeps the recorded replies and accepts everything else, with what it does.
+    accept: str = ""
+    #: The same for the one that records the step of a key again.
+    again: Callable[[str], str] | None = None
+    #: Says what was not compared, and why.
+    rules: Callable[[], Sequence[str]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +104,11 @@ class Divergence:
         return ", ".join(parts)
 
     def as_json(self) -> dict[str, JSON]:
-        """The same as JSON, for tools; `recorded` and `current` are left out where a side has nothing there."""
+        """The same as JSON, for tools; `recorded` and `current` are left out where a side has nothing there.
+
+        `fields` are the places that differ (1000 at most), each with its `path` below the whole; `not_compared` and `commands` are lines of the
+        report.
+        """
         sides = {name: side for name, side in (("recorded", self.recorded), ("current", self.current)) if not isinstance(side, Absent)}
         return {
             "kind": self.kind,
@@ -103,7 +121,12 @@ class Divergence:
             "guess": self.guess,
             "caller": self.caller or self.place.caller,
             "context": list(self.context),
-            "commands": list(self.place.commands),
+            "fields": [
+                {"path": path, **{name: side for name, side in (("recorded", one), ("current", other)) if not isinstance(side, Absent)}}
+                for path, one, other in islice(differences(self.recorded, self.current), FIELDS_COUNTED)
+            ],
+            "not_compared": list(self.place.rules()),
+            "commands": list(commands([self])),
             **sides,
         }
 
@@ -117,12 +140,27 @@ def error_of(divergences: Sequence[Divergence]) -> DivergenceError:
     cls = _ERRORS.get(divergences[0].kind, DivergenceError)
     error = cls("\n".join(report(divergences)), divergences)
     # The report ends with the commands: said once more below it, as other hints are, they would be noise.
-    error.hint = "; ".join(divergences[0].place.commands) or "Undo the change, or record the run again."
+    error.hint = "; ".join(commands(divergences)) or "Undo the change, or record the run again."
     return error
 
 
 def report(divergences: Sequence[Divergence]) -> Iterator[str]:
-    """The lines that people read."""
+    """The lines that people read: one screen, whatever differs."""
+    yield from (_in_width(line) for line in _told(divergences))
+    yield from (f"  {command}" for command in commands(divergences))
+
+
+def commands(divergences: Sequence[Divergence]) -> Iterator[str]:
+    """What can be typed, from the least that is done again to the most."""
+    first = divergences[0]
+    if first.place.accept and all(one.kind in _ACCEPTABLE and one.step is None for one in divergences):
+        yield first.place.accept
+    if first.place.again is not None and first.step is not None and first.kind == "input_mismatch":
+        yield first.place.again(first.step)
+    yield from first.place.commands
+
+
+def _told(divergences: Sequence[Divergence]) -> Iterator[str]:
     first, *others = divergences
     yield first.headline
     if first.kind == "input_mismatch" and first.step is not None and not first.step.endswith("/harness"):
@@ -130,7 +168,7 @@ def report(divergences: Sequence[Divergence]) -> Iterator[str]:
     yield f"  {first.where}"
     if first.caller or first.place.caller:
         yield f"  called at {first.caller or first.place.caller}"
-    yield from _sides(first)
+    yield from (f"  {line}" for line in _sides(first))
     if first.guess:
         yield f"  {first.guess}"
     if first.context:
@@ -139,7 +177,14 @@ def report(divergences: Sequence[Divergence]) -> Iterator[str]:
     if others:
         kinds = Counter(_IN_WORDS[one.kind] for one in others)
         yield "  and besides: " + ", ".join(kind if count == 1 else f"{kind} ({count} times)" for kind, count in kinds.items())
-    yield from (f"  {command}" for command in first.place.commands)
+    yield from (f"  {rule}" for rule in first.place.rules())
+
+
+def _in_width(line: str) -> str:
+    """The line, cut in its middle where it is too long, and as one line."""
+    if not line.isprintable():
+        line = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
+    return line if len(line) <= WIDTH else f"{line[: WIDTH * 2 // 3]} … {line[3 - WIDTH // 3 :]}"
 
 
 def around(trace: Sequence[Signal], position: int) -> tuple[str, ...]:
@@ -167,12 +212,16 @@ def _contract_sentence(first: Divergence) -> str:
 
 
 def _sides(divergence: Divergence) -> Iterator[str]:
+    if (divergence.recorded is None and divergence.current is ABSENT) or (divergence.recorded is ABSENT and divergence.current is None):
+        return  # a step without an input: there is nothing to see
     fields = list(islice(differences(divergence.recorded, divergence.current), FIELDS_COUNTED))
-    for field in fields[:FIELDS_SHOWN]:
-        path, before, after = shown(*field)
-        yield f"  {divergence.subject}{path}"
-        yield f"    recorded: {before}"
-        yield f"    this run: {after}"
-    if len(fields) > FIELDS_SHOWN:
-        more = len(fields) - FIELDS_SHOWN
-        yield f"  … and {more}{' or more' if len(fields) == FIELDS_COUNTED else ''} other field{'' if more == 1 else 's'}"
+    told, lines = 0, 0
+    for path, recorded, current in fields[:FIELDS_SHOWN]:
+        field = block(f"{divergence.subject}{path}", recorded, current)
+        if told and lines + len(field) > LINES_OF_FIELDS:
+            break
+        yield from field
+        told, lines = told + 1, lines + len(field)
+    if len(fields) > told:
+        more = len(fields) - told
+        yield f"… and {more}{' or more' if len(fields) == FIELDS_COUNTED else ''} other field{'' if more == 1 else 's'}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_wfreplay.errors import DivergenceError, StepInputMismatchError, UnrecordedStepError
 from pytest_wfreplay.jsonable import same
-from pytest_wfreplay.recording.differing import differences, shown
+from pytest_wfreplay.recording.differing import block, differences, shown
 from pytest_wfreplay.recording.divergence import Divergence, Place, around, error_of, report
 from pytest_wfreplay.signal import Signal, SignalSource
 from pytest_wfreplay.steps.entry import ABSENT
@@ -53,9 +53,11 @@ def test_the_whole_report_of_an_input_mismatch():
         "  input.user_id\n"
         "    recorded: 7\n"
         "    this run: 8\n"
-        "  input.note (line 2 of 3)\n"
+        "  input.note, line 2 of 3\n"
+        '              "Dear Ada,"\n'
         '    recorded: "the refund is 7 EUR."\n'
         '    this run: "the refund is 8 EUR."\n'
+        '              "Bye"\n'
         "  reordered? this input was recorded for load#2\n"
         "  around it, as recorded:\n"
         "      1. workflow:start\n"
@@ -80,7 +82,7 @@ def test_something_is_shown_exactly_where_two_values_are_not_the_same(recorded, 
     fields = list(differences(recorded, current))
     assert bool(fields) == (not same(recorded, current))
     for field in fields:
-        _, before, after = shown(*field)
+        before, after = shown(*field[1:])
         assert before != after or field[1] != field[2]
 
 
@@ -98,7 +100,7 @@ def test_one_item_more_in_a_list_is_one_difference():
 
 def test_long_values_are_cut_around_the_place_where_they_part():
     one, other = "a" * 50_000 + "X" + "b" * 50_000, "a" * 50_000 + "Y" + "b" * 50_000
-    _, before, after = shown("", one, other)
+    before, after = shown(one, other)
     assert (before, after) == (f"…{'a' * 48}X{'b' * 47}…", f"…{'a' * 48}Y{'b' * 47}…")
 
 
