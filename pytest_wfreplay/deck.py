@@ -1,6 +1,7 @@
 """Where engine and recording meet: one cassette, one way to treat it, and the runs of one test.
 
-1. A deck hands each run its journal. The n-th run of a workflow meets the n-th recording of that workflow.
+1. A deck hands each run its journal, by what is done with the cassette (see `modes`). The n-th run of a workflow meets the n-th recording of
+   that workflow.
 2. Steps outside of any run (bare steps of the test) have a recording of their own, whose workflow is null.
 3. Whatever diverges anywhere is kept in `divergences`: code that swallows the error does not save the test.
 """
@@ -9,28 +10,39 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from pytest_wfreplay.clock import SystemClock
+from pytest_wfreplay.clock import SystemClock, iso
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.recording.caller import caller
 from pytest_wfreplay.recording.cassette import Cassette
+from pytest_wfreplay.recording.compare import Finding
 from pytest_wfreplay.recording.divergence import Divergence, Place, error_of
 from pytest_wfreplay.recording.draft import new_recording_id
+from pytest_wfreplay.recording.extender import Extender, Policy
 from pytest_wfreplay.recording.matching import Matching
+from pytest_wfreplay.recording.modes import WORKS, WRITES
 from pytest_wfreplay.recording.recorder import Naming, Recorder
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
 from pytest_wfreplay.recording.replayer import Replayer
+from pytest_wfreplay.recording.verifier import Verifier
 from pytest_wfreplay.steps.journal import Ending, Journal, LiveJournal, RunFacts
 from pytest_wfreplay.steps.line import Line
 from pytest_wfreplay.steps.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_wfreplay.recording.modes import Act
+    from pytest_wfreplay.recording.picked import Picked
     from pytest_wfreplay.recording.pieces import Clean
     from pytest_wfreplay.recording.recorder import Feeding
     from pytest_wfreplay.steps.journal import JournalSource
 
 _CLOCK = SystemClock()
+
+#: The journal of one run, of those that know what the run is or was.
+_Kept: TypeAlias = Recorder | Replayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,10 @@ class Treatment:
     root: str = ""
     #: Takes what is recorded while a run goes on.
     feed: Feeding | None = None
+    #: The steps that are to be done again, where not all are.
+    picked: Picked | None = None
+    #: What does the step of a key again, for a step that was refused.
+    again: Callable[[str], str] | None = None
     #: Seconds to wait for the test to cancel a run that was cancelled when it was recorded, beyond the recorded duration.
     patience: float = 1.0
 
@@ -62,14 +78,17 @@ class Treatment:
 class Deck:
     """The runs of one test: recorded into a cassette, replayed from one, or left alone."""
 
-    def __init__(self, act: Literal["record", "replay", "live"], treatment: Treatment, cassette: Cassette | None = None) -> None:
+    def __init__(self, act: Act, treatment: Treatment, cassette: Cassette | None = None) -> None:
         self.act = act
         self.divergences: list[Divergence] = []
         self._treatment = treatment
-        self._recordings: list[Recorder | Replayer] = []
+        #: The journals of the runs, each with its place in the cassette.
+        self._journals: list[tuple[int, _Kept]] = []
         self._waiting: dict[str | None, deque[tuple[int, Recording]]] = {}
-        for number, recording in enumerate(cassette.runs if cassette else (), 1):
+        recorded = cassette.runs if cassette else ()
+        for number, recording in enumerate(recorded, 1):
             self._waiting.setdefault(recording.metadata.workflow, deque()).append((number, recording))
+        self._recorded = len(recorded)
         self._runs = 0
         self._is_closed = False
         self._bare = self._open_bare()
@@ -78,7 +97,20 @@ class Deck:
     @property
     def works(self) -> bool:
         """Whether harnesses are needed."""
-        return self.act != "replay"
+        return self.act in WORKS
+
+    @property
+    def writes(self) -> bool:
+        """Whether the cassette is written when the test has passed."""
+        return self.act in WRITES
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether anything was recorded that did not come from the cassette."""
+        journals = [journal for _, journal in self._journals] + [self._bare] * isinstance(self._bare, (Recorder, Replayer))
+        return any(
+            not journal.is_empty if isinstance(journal, Recorder) else isinstance(journal, Extender) and journal.has_worked for journal in journals
+        )
 
     @property
     def rules(self) -> bool:
@@ -111,11 +143,16 @@ class Deck:
         self._runs += 1
         if self.act == "live":
             return LiveJournal()
-        if self.act == "record":
-            recorder = self._recorder(run)
-            self._recordings.append(recorder)
-            return recorder
-        return self._replay(run)
+        waiting = self._waiting.get(run.workflow)
+        number, recording = waiting.popleft() if waiting else (self._recorded + self._runs, None)
+        if recording is None and self.act not in {"record", "extend"}:
+            self._refuse(run)
+        place = self._place(f"run {number} {run.workflow!r}")
+        journal = self._recorder(run) if recording is None else self._journal(run, recording, place)
+        if isinstance(journal, Replayer):
+            journal.wait_for_others(journal.duration_ms() / 1000 + self._treatment.patience)
+        self._journals.append((number, journal))
+        return journal
 
     def close(self) -> None:
         """The test has ended: compare its own steps, and find the runs that never started."""
@@ -123,13 +160,15 @@ class Deck:
         self._line.journal = _Closed(self._treatment.test)
         if isinstance(self._bare, (Recorder, Replayer)):
             self._bare.conclude(Ending("completed", duration_ms=self._bare.duration_ms()))
-        for workflow, waiting in self._waiting.items():
+        for workflow, waiting in self._waiting.items() if self.act != "extend" else ():
             self.divergences.extend(self._never_started(workflow, number, recording) for number, recording in waiting)
 
     def recordings(self) -> list[Recording]:
-        """What was recorded or replayed, in the order in which the runs began; the test's own steps first."""
-        bare = [self._bare] if isinstance(self._bare, (Recorder, Replayer)) and not self._bare_is_empty() else []
-        return [one.recording() if isinstance(one, Recorder) else one.recording for one in [*bare, *self._recordings]]
+        """What was recorded or replayed, in the order in which the runs began; the test's own steps first. What is written stands as it stood."""
+        bare = [_recording(self._bare)] if isinstance(self._bare, (Recorder, Replayer)) else []
+        bare = [recording for recording in bare if recording.entries or recording.signals]
+        journals = sorted(self._journals, key=lambda one: one[0]) if self.writes else self._journals
+        return [*bare, *(_recording(journal) for _, journal in journals)]
 
     def cassette(self) -> Cassette:
         """What was recorded."""
@@ -138,37 +177,38 @@ class Deck:
     def _recorder(self, run: RunFacts) -> Recorder:
         return Recorder(run, Naming(new_recording_id(_CLOCK), self._treatment.name), clean=self._treatment.clean, feed=self._treatment.feed)
 
-    def _open_bare(self) -> Recorder | Replayer | LiveJournal:
+    def _journal(self, run: RunFacts, recording: Recording, place: Place) -> _Kept:
+        """The journal of a run that has a recording."""
+        treatment, found = self._treatment, self.divergences.append
+        if self.act == "replay":
+            return Replayer(recording, treatment.matching, place, found=found)
+        if self.act == "verify":
+            metadata = recording.metadata
+            return Verifier(run, Naming(metadata.id, metadata.name, metadata.tags), Finding(recording, treatment.matching, place), found)
+        extends = self.act == "extend"
+        picked = treatment.picked if self.works else None
+        policy = Policy(does_unknown=extends, drops_unused=extends, picked=picked, advice=treatment.again)
+        return Extender(run, recording, treatment.matching, place, policy, found=found, feed=treatment.feed)
+
+    def _open_bare(self) -> _Kept | LiveJournal:
         if self.act == "live":
             return LiveJournal()
-        if self.act == "record":
-            return self._recorder(RunFacts(None))
+        run = RunFacts(None)
         waiting = self._waiting.pop(None, None)
-        recording = waiting.popleft()[1] if waiting else Recording(RecordingMetadata("rec_none", status="completed"))
-        return Replayer(recording, self._treatment.matching, self._place("the test's own steps"), found=self.divergences.append)
+        if not waiting and self.act in {"record", "extend"}:
+            return self._recorder(run)
+        nothing = RecordingMetadata(new_recording_id(_CLOCK), self._treatment.name, created_at=iso(_CLOCK.now()), status="completed")
+        return self._journal(run, waiting.popleft()[1] if waiting else Recording(nothing), self._place("the test's own steps"))
 
-    def _bare_is_empty(self) -> bool:
-        if isinstance(self._bare, Recorder):
-            return self._bare.is_empty
-        return not isinstance(self._bare, Replayer) or not (self._bare.recording.entries or self._bare.recording.signals)
-
-    def _replay(self, run: RunFacts) -> Journal:
-        waiting = self._waiting.get(run.workflow)
-        if not waiting:
-            divergence = Divergence(
-                kind="unrecorded_step",
-                place=self._place(f"run {self._runs} {run.workflow!r}"),
-                headline=f"the cassette has no run of workflow {run.workflow!r} left; it was not started",
-                guess=self._other_runs(),
-            )
-            self.divergences.append(divergence)
-            raise error_of([divergence])
-        number, recording = waiting.popleft()
-        place = self._place(f"run {number} {run.workflow!r}")
-        replayer = Replayer(recording, self._treatment.matching, place, found=self.divergences.append)
-        replayer.wait_for_others(replayer.duration_ms() / 1000 + self._treatment.patience)
-        self._recordings.append(replayer)
-        return replayer
+    def _refuse(self, run: RunFacts) -> NoReturn:
+        divergence = Divergence(
+            kind="unrecorded_step",
+            place=self._place(f"run {self._runs} {run.workflow!r}"),
+            headline=f"the cassette has no run of workflow {run.workflow!r} left; it was not started",
+            guess=self._other_runs(),
+        )
+        self.divergences.append(divergence)
+        raise error_of([divergence])
 
     def _other_runs(self) -> str:
         left = [f"{workflow!r}" for workflow, waiting in self._waiting.items() if waiting]
@@ -186,6 +226,13 @@ class Deck:
     def _place(self, run: str) -> Place:
         treatment = self._treatment
         return Place(run, treatment.shown, caller(below=treatment.root), treatment.commands, treatment.root)
+
+
+def _recording(journal: _Kept) -> Recording:
+    """What a journal knows or has kept of its run."""
+    if isinstance(journal, Extender):
+        return journal.kept()
+    return journal.recording if isinstance(journal, Replayer) else journal.recording()
 
 
 class _Closed(LiveJournal):

@@ -57,10 +57,10 @@ class Played:
         return decode(encode(self.deck.cassette()), path="recorded.yaml")
 
 
-def _play(test: Callable[[], Any], cassette: Cassette | None = None, **treatment: Any) -> Played:
-    """Do what a test does: record it, or replay it from a cassette. `test` is a function, sync or async."""
+def _play(test: Callable[[], Any], cassette: Cassette | None = None, act: Any = None, **treatment: Any) -> Played:
+    """Do what a test does: record it, or replay it from a cassette, or treat that as `act` says. `test` is a function, sync or async."""
     shown = {"shown": "cassettes/test.yaml", "test": "test.py::test", "commands": ("accept the change: pytest --record",), **treatment}
-    deck = Deck("record" if cassette is None else "replay", Treatment(**shown), cassette)
+    deck = Deck(act or ("record" if cassette is None else "replay"), Treatment(**shown), cassette)
     value, error = None, None
     began = time.perf_counter()
     with entered(deck.scope):

@@ -39,6 +39,8 @@ class Memory:
 
     def __init__(self, recording: Recording, signals: tuple[Signal, ...]) -> None:
         self._entries = recording.entries
+        #: Whether steps must begin in the recorded order.
+        self.in_order = True
         self._orders = {entry.key: order for order, entry in enumerate(recording.entries)}
         self._said = _Said(signals, self._orders)
         self._consumed = bytearray(len(self._entries))
@@ -91,6 +93,10 @@ class Memory:
         key = self._entries[order].key
         namespace = key.rpartition("/")[0] if "/" in key else ""
         strand = self.strands.here()
+        if not self.in_order:
+            self._furthest[namespace] = max(order, self._furthest.get(namespace, -1))
+            self._consumed[order] = 1
+            return None
         furthest = self._furthest.get(namespace, -1)
         if order > furthest:
             self._furthest[namespace] = self._furthest_of[namespace, strand] = order
@@ -102,8 +108,12 @@ class Memory:
         return None
 
     def dismiss(self, order: int) -> None:
-        """A step began, and was refused: that was said, and it is not left over."""
+        """A step began and is not replayed: it was refused, and that was said, or it is done again. It is not left over."""
         self._consumed[order] = 1
+
+    def turns_of(self, order: int) -> list[int]:
+        """The turns at which what a step says from outside came when it was recorded."""
+        return [turn for turn in self._said.by(order)[1] if turn >= 0]
 
     def twin(self, key: str, fits: Callable[[Entry], bool]) -> int | None:
         """The place of another occurrence that is waiting and fits, where nobody decides which occurrence is whose."""

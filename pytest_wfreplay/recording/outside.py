@@ -130,7 +130,7 @@ class Outside:
         before, quiet = self._turns.happened, 0.0
         while quiet < (QUIET if self._is_all_said() else LONG_QUIET if spare_lapses and self._lapses else LONG_QUIET + 2 * self._gap()):
             await self._clock.sleep(QUIET)
-            quiet = quiet + QUIET if self._turns.happened == before else 0.0
+            quiet = quiet + QUIET if self._turns.happened == before and not self._turns.working else 0.0
             before = self._turns.happened
 
     def _is_all_said(self) -> bool:

@@ -70,6 +70,10 @@ class Recorder(LiveJournal):
         """Whether nothing was recorded."""
         return not self.heard and not self._kept.entries
 
+    def feed(self, feeding: Feeding) -> None:
+        """Begin to feed somebody with the next thing that is kept."""
+        self._feeding = feeding
+
     def recall(self, key: str, input: object) -> Remembered | None:  # noqa: ARG002 - the entry brings its input when it has ended
         """Nothing; but the step has its place from now on."""
         self._kept.entries.setdefault(key, None)
