@@ -1,6 +1,6 @@
 """One test's take: its cassette, its deck, and what becomes of them when the test has ended.
 
-1. A recording is written when the test is known to have passed; a failed test keeps it beside, and its cassette as it was.
+1. A recording is written when the test is known to have passed, its teardown too; a failed test keeps it beside, and its cassette as it was.
 2. What is wrong with the cassette is raised where the test is called, so that the test fails and is not a broken fixture.
 3. Whatever diverged fails the test, whoever swallowed it.
 """
@@ -63,6 +63,8 @@ class Take:
         self._problem: WfreplayError | None = None
         self._matching = Matching()
         self._partial: PartialFile | None = None
+        #: What was recorded, until the test has ended.
+        self._staged: Cassette | None = None
 
     @property
     def is_open(self) -> bool:
@@ -115,8 +117,6 @@ class Take:
         """Around the call of the test: settle what became of the take."""
         if not self.is_open:
             raise ConfigurationError(f"{self.item.nodeid} is marked with wfreplay and takes no fixtures.", hint="Mark test functions and methods.")
-        if self._problem is not None:
-            raise self._problem
         try:
             with in_scope(self.item, self._scope()):
                 yield
@@ -125,12 +125,22 @@ class Take:
             self._close()
             raise
         except BaseException as error:
+            if self._problem is not None and not _is_let_off(error):
+                return  # `insist` says what is wrong
             self._settle_failure(error)
             raise
+        if self._problem is not None:
+            return
         if self.has_failed_part:
             self._settle_failure(None)
         else:
             self._settle()
+
+    def insist(self) -> None:
+        """A test whose cassette cannot be used fails with that, whatever it made of it; it may only say that it is not to be run."""
+        if self._problem is not None:
+            self._close()
+            raise self._problem.with_traceback(None)
 
     @property
     def file(self) -> CassetteFile:
@@ -244,8 +254,21 @@ class Take:
             )
         if deck.act == "record":
             with self._told():
-                self.file.write(offered(self.item, deck.cassette()))
+                self._staged = offered(self.item, deck.cassette())
+                self.file.stage(self._staged)
         self.did = {"record": RECORDED, "replay": REPLAYED, "live": LIVE}[deck.act]
+
+    def conclude(self, *, has_passed: bool) -> None:
+        """The test has ended, its teardown too: what it recorded is written now, or stays beside."""
+        staged, self._staged = self._staged, None
+        if staged is None:
+            return
+        with self._told():
+            if has_passed:
+                self.file.write(staged)
+            else:
+                self.did = None
+                self.file.partial()  # drops what is there
 
     def _close(self) -> Deck:
         deck = self._deck()
@@ -255,6 +278,10 @@ class Take:
     def _deck(self) -> Deck:
         assert self.deck is not None, "the fixture opens the deck before the test is called"  # noqa: S101 - a law of pytest's order
         return self.deck
+
+
+def _is_let_off(error: BaseException) -> bool:
+    return is_skip(error) or isinstance(error, pytest.xfail.Exception)
 
 
 def _span(seconds: float) -> str:

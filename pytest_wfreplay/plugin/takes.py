@@ -84,8 +84,11 @@ class Takes:
             raise ConfigurationError(message, hint='Rename one, or share it on purpose: @pytest.mark.wfreplay(cassette="shared").')
         self._running = take
         try:
+            done = None
             with take.running():
-                return (yield)
+                done = yield
+            take.insist()
+            return done
         finally:
             self._running = None
 

@@ -96,6 +96,13 @@ class CassetteFile:
             self._tidy()
         return is_new
 
+    def stage(self, cassette: Cassette) -> None:
+        """Keep a recording beside the cassette, as that of a failed test, until `write` may put it in its place. Raises as `write` does."""
+        with self._lock():
+            if self.test is not None and self.exists():
+                self.read()
+            self._put(self.failed_path, encode(cassette, command=self.command), told=self.path)
+
     def replace(self, cassette: Cassette, *, command: str | None = None) -> None:
         """Keep the cassette in any case; raises as `write` does."""
         with self._lock():
@@ -135,10 +142,10 @@ class CassetteFile:
             with self._told(path):
                 path.unlink(missing_ok=True)
 
-    def _put(self, path: Path, text: str) -> None:
+    def _put(self, path: Path, text: str, *, told: Path | None = None) -> None:
         target = Path(os.path.realpath(path))  # a linked cassette stays a link
         scratch = target.with_name(f".{SystemClock().new_id()}.tmp")
-        with self._told(path):
+        with self._told(told or path):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with open(scratch, "xb") as file:  # noqa: PTH123 - one way to open is enough
