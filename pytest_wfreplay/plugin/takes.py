@@ -137,8 +137,8 @@ class Takes:
 
     def _told(self, take: Take, when: str, error: BaseException | None) -> dict[str, JSON]:
         """What the report of a phase is to tell. While the test still runs, it is that of a subtest, and tells nothing."""
-        if when == "teardown" or self._running is take:
-            return {}
+        if self._running is take or (when == "teardown" and (error is None or take.did is not None)):
+            return {}  # a broken teardown takes back that it was recorded, nothing else
         return tell(take, error) if when == "call" or error is not None else place(take)
 
     def _count(self, take: Take) -> None:

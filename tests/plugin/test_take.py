@@ -199,6 +199,7 @@ def test_a_test_that_fails_in_its_teardown_never_overwrites_its_cassette(project
         "TestCase::test_method": "failed",
         "test_last": "error",
     }
+    assert ran.summary == "wfreplay: 0 replayed, 1 recorded, 0 diverged, 0 unused cassettes"
     changed = {name for name, text in recorded.items() if project.cassette(name).read_bytes() != text}
     assert changed == {own}
     beside = {name for name in project.cassettes if name not in recorded}
