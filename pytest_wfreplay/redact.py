@@ -1,28 +1,26 @@
 """Secrets out: what must never reach the disk becomes one placeholder, the same whatever the value.
 
 1. Idempotent: what was redacted stays as it is. The placeholder (and any replacement text) is an atom that no rule looks into.
-2. Complete: rules are applied until nothing is left for them to find.
+2. Complete: rules are applied until nothing is left for them to find. A known value is found in every spelling that text gives it.
 3. What holds no secret is the same object afterwards, and costs one scan.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate, count
 from operator import is_ as _is
-from typing import Final, NamedTuple
+from typing import Final
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON
+from pytest_wfreplay.secret_shapes import SHAPES, has_named_values, is_header, is_secret_key, shapes_in, without_named_values
+from pytest_wfreplay.secret_values import SHORTEST_SECRET, leaked, number_spelled, spellings
 
 PLACEHOLDER: Final = "[redacted]"
-
-#: A known value shorter than this is too likely to be an innocent word.
-SHORTEST_SECRET: Final = 8
 
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 
@@ -33,61 +31,6 @@ def known_secrets(environ: Mapping[str, str]) -> frozenset[str]:
     return frozenset(value for value in values if len(value) >= SHORTEST_SECRET)
 
 
-class Shape(NamedTuple):
-    """What a service's tokens look like. Where one stands, one of the `markers` stands too: text without any is not searched."""
-
-    name: str
-    markers: tuple[str, ...]
-    regex: str
-
-
-_SHAPES: Final = (
-    Shape("PEM block", ("-----BEGIN ",), r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)"),
-    Shape("Anthropic key", ("sk-",), r"sk-ant-[A-Za-z0-9_-]{8,}"),
-    Shape("OpenAI key", ("sk-",), r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{8,}"),
-    # The old spelling wants an unbroken run or a digit, or `sk-learn-for-absolute-beginners` would be one; and `task-…` is none.
-    Shape("OpenAI key", ("sk-",), r"(?<![A-Za-z0-9])sk-(?:[A-Za-z0-9]{20,}[A-Za-z0-9_-]*|(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{12,})"),
-    Shape("GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{10,}"),
-    Shape("GitHub token", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{10,}"),
-    Shape(
-        "GitLab token",
-        ("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glft-", "glimt-", "glagent-", "gloas-", "glsoat-"),
-        r"gl(?:pat|dt|rt|ptt|cbt|ft|imt|agent|oas|soat)-[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*",
-    ),
-    Shape("AWS key", ("AKIA", "ASIA", "ABIA", "ACCA", "AGPA", "AIDA", "AROA", "ANPA", "ANVA"), r"A(?:KI|SI|BI|CC|GP|ID|RO|NP|NV)A[A-Z0-9]{16}"),
-    Shape("Google key", ("AIza", "ya29.", "GOCSPX-"), r"AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{16,}|GOCSPX-[A-Za-z0-9_-]{16,}"),
-    Shape("Slack token", ("xox", "xapp-"), r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{8,}|xapp-[A-Za-z0-9-]{8,}"),
-    Shape("Slack web hook", ("hooks.slack.com",), r"hooks\.slack\.com/services/[A-Za-z0-9/_-]{8,}"),
-    Shape("JWT", ("eyJ",), r"eyJ[A-Za-z0-9_-]{6,2000}+\.[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]*"),
-    # Prose says "bearer authentication" too.
-    Shape(
-        "bearer token",
-        ("earer", "EARER"),
-        r"(?P<scheme>[Bb]earer\s+|BEARER\s+)(?!(?:[Aa]uthenti|[Aa]uthori|[Cc]ertificat|[Cc]redential|[Ss]ecurit|[Tt]oken)[a-z]*\b)[A-Za-z0-9._~+/=-]{6,}",
-    ),
-)
-
-_MARKED: Final = re.compile("|".join(re.escape(marker) for marker in sorted({marker for shape in _SHAPES for marker in shape.markers})))
-
-#: No shape fits into fewer characters, and most pieces of streamed text are shorter.
-_SHORTEST_SHAPE: Final = 13
-
-_SECRET_KEY: Final = re.compile(
-    r"(?:proxy_)?authorization|(?:set_)?cookie|(?!(?:is|has|needs?|requires?|uses?|allows?|shows?|no)_)(?:.*_)?"
-    r"(?:api_?key|password|passwd|passphrase|secret|(?:access|refresh|auth|session|bearer)_?token|(?:private|secret|access)_?key)s?",
-    re.IGNORECASE | re.ASCII | re.DOTALL,
-)
-_KEY_MARKERS: Final = ("authorization", "cookie", "passw", "passphrase", "secret")
-_KEY_MARKER_PAIRS: Final = re.compile(r"(?:access|refresh|auth|session|bearer)[_\- ]?token|(?:api|private|access)[_\- ]?key")
-
-
-@lru_cache(maxsize=4096)
-def is_secret_key(key: str) -> bool:
-    """Whether a dict's key or a header's name says that its value is a secret: `apiKey`, `db_password`; not `max_tokens`, `has_password`."""
-    spelled = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-\s]", "_", key)
-    return _SECRET_KEY.fullmatch(spelled) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A user's own rule: what the regular expression finds becomes `replacement`, literally; or a function from text to text."""
@@ -96,6 +39,8 @@ class Rule:
     replacement: str = PLACEHOLDER
 
     def __post_init__(self) -> None:
+        if not isinstance(self.replacement, str):
+            raise ConfigurationError(f"A replacement is a text, not {self.replacement!r}.", hint='Leave it out, or pass one such as "<name>".')
         if isinstance(self.pattern, str):
             try:
                 object.__setattr__(self, "pattern", re.compile(self.pattern))
@@ -106,12 +51,29 @@ class Rule:
                 f"Not something to redact by: {self.pattern!r}.", hint="Pass a regular expression or a function from text to text."
             )
 
+    @property
+    def literal(self) -> str | None:
+        """The one text that this rule finds, where it is no more than that, and long enough to be a secret."""
+        if not isinstance(self.pattern, re.Pattern) or self.pattern.flags & re.IGNORECASE:
+            return None
+        plain = re.sub(r"\\([^A-Za-z0-9])", r"\1", self.pattern.pattern)
+        return plain if len(plain) >= SHORTEST_SECRET and re.escape(plain) == re.escape(self.pattern.pattern.replace("\\", "")) else None
+
     def apply(self, text: str) -> str:
-        """The text without what this rule finds."""
+        """The text without what this rule finds.
+
+        Raises:
+            ConfigurationError: the user's function gives something else than a text.
+        """
         if isinstance(self.pattern, re.Pattern):
             return self.pattern.sub(lambda match: self.replacement if match.group() else "", text)
         assert callable(self.pattern)  # noqa: S101 - by birth
-        return self.pattern(text)
+        found: object = self.pattern(text)
+        if not isinstance(found, str):
+            raise ConfigurationError(
+                f"A redactor gave {type(found).__name__}, not a text.", hint="A function that redacts takes a text and gives one."
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +86,23 @@ class Redactor:
     known: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
     _atoms: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    #: The known values as they are, and as they stand in JSON text.
+    #: The known values in all their spellings, the longest first.
     _spelled: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _numbers: frozenset[str] = field(init=False, repr=False, compare=False)
+    #: A text with fewer characters holds nothing.
+    _shortest: int = field(init=False, repr=False, compare=False)
+    #: The keys that were looked at: what each becomes, and whether its value is a secret.
+    _keys: dict[str, tuple[str, bool]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         known = frozenset(value for value in self.known if value)
-        object.__setattr__(self, "known", known)
+        spelled = tuple(_longest_first({form for value in known for form in spellings(value)}))
         atoms = {PLACEHOLDER, *(rule.replacement for rule in self.rules if isinstance(rule.pattern, re.Pattern) and rule.replacement)}
+        object.__setattr__(self, "known", known)
         object.__setattr__(self, "_atoms", re.compile("(" + "|".join(map(re.escape, _longest_first(atoms))) + ")"))
-        object.__setattr__(self, "_spelled", tuple(sorted({form for value in known for form in _spellings(value)})))
+        object.__setattr__(self, "_spelled", spelled)
+        object.__setattr__(self, "_numbers", frozenset(filter(None, map(number_spelled, known))))
+        object.__setattr__(self, "_shortest", 0 if self.rules else min([SHORTEST_SECRET, *map(len, spelled)]))
 
     def with_rule(self, pattern: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> Redactor:
         """A redactor with one rule more. Raises `ConfigurationError` for a pattern that is none."""
@@ -144,7 +114,7 @@ class Redactor:
         Raises:
             ConfigurationError: the user's rules never settle, each finding something in what the other left.
         """
-        if not self.rules and not self._found_in(text):
+        if len(text) < self._shortest or (not self.rules and not self._may_hold(text)):
             return text
         before = text
         for _ in range(_MOST_ROUNDS):
@@ -164,36 +134,43 @@ class Redactor:
         if isinstance(value, dict):
             return self._dict(value, hidden=False)
         if isinstance(value, list):
-            redacted = [self.json(item) for item in value]
+            redacted = [self.json(item) for item in value] if not _is_header_pair(value) else [value[0], self.hidden(value[1])]
             return value if all(map(_is, redacted, value)) else redacted
+        if self._numbers and str(value) in self._numbers:
+            return PLACEHOLDER
         return value
 
-    def chunks(self, parts: Sequence[str]) -> list[str]:
-        """Text that came in pieces, redacted as one: a secret may stand across them. As many pieces come out, and joined they are `text(joined)`."""
-        return redact_pieces(parts, self.text)
-
-    def is_clean(self, text: str) -> bool:
-        """Whether JSON text (as `json.dumps` writes it) certainly holds no secret: one quick scan, and False where it is not sure."""
-        if self.rules or _MARKED.search(text) or any(secret in text for secret in self._spelled):
-            return False
-        lowered = text.lower()
-        if any(marker in lowered for marker in _KEY_MARKERS):
-            return False
-        return ("token" not in lowered and "key" not in lowered) or _KEY_MARKER_PAIRS.search(lowered) is None
+    def hidden(self, value: JSON) -> JSON:
+        """What stands under a secret key: everything goes but null and the shape of containers."""
+        if value is None or value == PLACEHOLDER:
+            return value
+        if isinstance(value, dict):
+            return self._dict(value, hidden=True)
+        if isinstance(value, list):
+            redacted = [self.hidden(item) for item in value]
+            return value if all(map(_is, redacted, value)) else redacted
+        return PLACEHOLDER
 
     def leaks(self, text: str) -> str | None:
-        """What kind of secret still stands in the text of a file, never its value; None where there is none.
-
-        Known values of lower-case letters alone are not looked for here: `recorded` is a word of the file itself.
-        """
+        """What kind of secret still stands in the text of a file, never its value; None where there is none."""
+        if self.leaked_at(text) is not None:
+            return "the value of a known secret"
         raw = "\n".join(self._atoms.split(text)[::2])
-        if any(secret in raw for secret in self._spelled if not re.fullmatch("[a-z_]+", secret)):
-            return "the value of a secret environment variable"
-        regex = _searched_in(raw, frozenset())
+        regex = self._searched_in(raw, frozenset())
         match = None if regex is None else regex.search(raw)
         return None if match is None else _shape_of(match)
 
+    def leaked_at(self, text: str) -> int | None:
+        """Where in the text of a file a known value still stands, as itself or as JSON and YAML spell it; None where there is none.
+
+        Looked for are `known`, and the rules that say no more than one text.
+        """
+        literals = [rule.literal for rule in self.rules]
+        return leaked(text, frozenset([*self.known, *(one for one in literals if one is not None)]))
+
     def _once(self, text: str) -> str:
+        if has_named_values(text):
+            text = without_named_values(text, PLACEHOLDER)
         for rule in (self._built_in, *(rule.apply for rule in self.rules)):
             pieces = self._atoms.split(text)
             pieces[::2] = [rule(piece) if piece else piece for piece in pieces[::2]]
@@ -201,35 +178,37 @@ class Redactor:
         return text
 
     def _built_in(self, text: str) -> str:
-        regex = _searched_in(text, self.known)
-        return text if regex is None else regex.sub(lambda match: (match["scheme"] or "") + PLACEHOLDER, text)
+        regex = self._searched_in(text, self.known)
+        return text if regex is None else regex.sub(_replaced, text)
 
-    def _found_in(self, text: str) -> bool:
-        regex = _searched_in(text, self.known)
-        return regex is not None and regex.search(text) is not None
+    def _may_hold(self, text: str) -> bool:
+        return any(form in text for form in self._spelled) or bool(shapes_in(text)) or has_named_values(text)
+
+    def _searched_in(self, text: str, known: frozenset[str]) -> re.Pattern[str] | None:
+        """One regular expression for what may stand in this text: all shapes at once cost twenty times what a few substrings do."""
+        shapes = shapes_in(text)
+        present = tuple(form for form in self._spelled if form in text) if known else ()
+        return _combined(present, shapes) if present or shapes else None
 
     def _dict(self, value: dict[str, JSON], *, hidden: bool) -> JSON:
         if hidden and len(value) == 1 and next(iter(value)).startswith("$"):
             return PLACEHOLDER  # a typed value: its tag around a placeholder could not be read again
+        named = None if hidden else _named_value(value)
         redacted: dict[str, JSON] = {}
         changed = False
         for key, item in value.items():
-            name = self._unused(self.text(key), redacted)
-            new = self._hidden(item) if hidden or is_secret_key(key) else self.json(item)
-            changed = changed or new is not item or name is not key
+            clean, is_secret = self._keys.get(key) or self._looked_at(key)
+            name = self._unused(clean, redacted)
+            new = self.hidden(item) if hidden or is_secret or key == named else self.json(item)
+            changed = changed or new is not item or name is not clean or clean != key
             redacted[name] = new
         return redacted if changed else value
 
-    def _hidden(self, value: JSON) -> JSON:
-        """Everything under a secret key but null and the shape of containers."""
-        if value is None or value == PLACEHOLDER:
-            return value
-        if isinstance(value, dict):
-            return self._dict(value, hidden=True)
-        if isinstance(value, list):
-            redacted = [self._hidden(item) for item in value]
-            return value if all(map(_is, redacted, value)) else redacted
-        return PLACEHOLDER
+    def _looked_at(self, key: str) -> tuple[str, bool]:
+        if len(self._keys) > _MOST_KEYS:
+            self._keys.clear()
+        answer = self._keys[key] = (self.text(key), is_secret_key(key))
+        return answer
 
     @staticmethod
     def _unused(name: str, taken: Mapping[str, JSON]) -> str:
@@ -240,44 +219,50 @@ class Redactor:
 
 
 _MOST_ROUNDS: Final = 20
+_MOST_KEYS: Final = 10_000
+_PAIR: Final = 2
 
 
-def _searched_in(text: str, known: frozenset[str]) -> re.Pattern[str] | None:
-    """One regular expression for what may stand in this text: all shapes at once cost twenty times what a few substrings do."""
-    shapes: tuple[int, ...] = ()
-    if len(text) >= _SHORTEST_SHAPE and _MARKED.search(text):
-        shapes = tuple(at for at, shape in enumerate(_SHAPES) if any(marker in text for marker in shape.markers))
-    present = frozenset([value for value in known if value in text]) if known else known
-    return _combined(present, shapes) if present or shapes else None
+def _is_header_pair(value: list[JSON]) -> bool:
+    """Whether it is a header as HTTP libraries list them: `["authorization", "Basic …"]`."""
+    return len(value) == _PAIR and isinstance(value[0], str) and isinstance(value[1], str) and is_header(value[0])
+
+
+def _named_value(value: dict[str, JSON]) -> str | None:
+    """The key of what is a secret because another key names it: `{"name": "authorization", "value": "Basic …"}`."""
+    if "value" not in value:
+        return None
+    name = value.get("name") or value.get("key")
+    return "value" if isinstance(name, str) and is_secret_key(name) else None
 
 
 @lru_cache(maxsize=256)
-def _combined(known: frozenset[str], shapes: tuple[int, ...]) -> re.Pattern[str]:
-    alternatives = [re.escape(value) for value in _longest_first(known)] + [f"(?P<shape_{at}>{_SHAPES[at].regex})" for at in shapes]
-    no_scheme = "" if _BEARER in shapes else "|(?!)(?P<scheme>)"
-    return re.compile("|".join(alternatives) + no_scheme, re.DOTALL)
+def _combined(known: tuple[str, ...], shapes: tuple[int, ...]) -> re.Pattern[str]:
+    alternatives = [re.escape(value) for value in known]
+    alternatives += [f"(?P<shape_{at}>{SHAPES[at].regex.replace('(?P<lead>', f'(?P<lead_{at}>')})" for at in shapes]
+    return re.compile("|".join(alternatives), re.DOTALL)
 
 
-_BEARER: Final = len(_SHAPES) - 1
+def _replaced(match: re.Match[str]) -> str:
+    leads = (found for name, found in match.groupdict().items() if found is not None and name.startswith("lead_"))
+    return next(leads, "") + PLACEHOLDER
 
 
 def _shape_of(match: re.Match[str]) -> str:
-    return next(_SHAPES[int(name.removeprefix("shape_"))].name for name, found in match.groupdict().items() if found is not None and name != "scheme")
+    return next(SHAPES[int(name.removeprefix("shape_"))].name for name, found in match.groupdict().items() if found is not None and name[0] == "s")
 
 
 def _longest_first(texts: Collection[str]) -> list[str]:
     return sorted(texts, key=lambda text: (-len(text), text))
 
 
-def _spellings(value: str) -> set[str]:
-    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-
-
 def redact_pieces(parts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
     """Text that came in pieces, redacted as one: as many pieces come out, and joined they are `redact(joined)`."""
     whole = "".join(parts)
     clean = redact(whole)
-    alone = list(parts) if clean == whole else [redact(part) for part in parts]
+    if clean == whole:
+        return list(parts)
+    alone = [redact(part) for part in parts]
     return alone if "".join(alone) == clean else _resplit(parts, whole, clean)
 
 

@@ -23,7 +23,23 @@ ROOT = Path(pytest_wfreplay.__file__).parent
 FILE_LIMIT, FUNCTION_LIMIT = 300, 40
 
 #: the files at the root, from the ground upwards
-WORDS = ("errors", "clock", "typed", "jsonable", "schema", "redact", "normalise", "signal", "pattern", "trace", "template", "harness", "reply")
+WORDS = (
+    "errors",
+    "clock",
+    "typed",
+    "jsonable",
+    "schema",
+    "secret_shapes",
+    "secret_values",
+    "redact",
+    "normalise",
+    "signal",
+    "pattern",
+    "trace",
+    "template",
+    "harness",
+    "reply",
+)
 
 #: room -> what it may import besides itself: `words`, rooms, or single modules where a shelf knows only the port and the model
 ROOMS = {
