@@ -14,7 +14,8 @@ from pytest_wfreplay.errors import WfreplayError
 from pytest_wfreplay.plugin.fixtures import settings_of
 from pytest_wfreplay.plugin.gates import Verdict, judged
 from pytest_wfreplay.plugin.ledger import Told, ledger_of
-from pytest_wfreplay.plugin.summary import unused
+from pytest_wfreplay.plugin.tally import blocked_plugins
+from pytest_wfreplay.plugin.unused import look
 from pytest_wfreplay.plugin.written import write
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def conclude(session: pytest.Session, tally: Tally | None) -> None:
     ledger = ledger_of(config)
     tests = tuple(sorted(ledger.tests.values(), key=lambda test: test.nodeid)) if ledger is not None else ()
     verdicts = tuple(judged(settings.gates, tests))
-    if any(verdict.verdict == "failed" for verdict in verdicts):
+    if tally is not None:
+        tally.found = look(tally, settings, blocked=frozenset(blocked_plugins(config)))
+    has_unused = settings.unused == "fail" and tally is not None and tally.found is not None and bool(tally.found.unused)
+    if has_unused or any(verdict.verdict == "failed" for verdict in verdicts):
         _fail(session)
     lines = [verdict.line(named=_named(config)) for verdict in verdicts if verdict.is_remarkable or config.option.verbose >= 0]
     account = Account(settings.mode.name, tests, verdicts, _unused(tally, settings.root), int(session.exitstatus))
@@ -95,6 +99,6 @@ def _named(config: pytest.Config) -> int:
 
 
 def _unused(tally: Tally | None, root: Path) -> tuple[str, ...] | None:
-    if tally is None or not tally.is_complete:
+    if tally is None or tally.found is None or tally.found.unused is None:
         return None
-    return tuple(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in sorted(unused(tally)))
+    return tuple(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in tally.found.unused)

@@ -71,25 +71,31 @@ def pytest_configure(config: pytest.Config) -> None:
 class Collected:
     """Whether everything was collected: a module that was skipped or broken takes its tests, and their cassettes, along."""
 
-    is_whole = True
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        #: Why something is missing; nothing while nothing is.
+        self.gap = ""
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Some file, class or folder was collected, or was not."""
         if report.outcome != "passed":
-            self.is_whole = False
+            self.gap = f"{report.nodeid or 'a file'} was {'skipped' if report.outcome == 'skipped' else 'not collected'}"
+        elif "::" not in report.nodeid:
+            self.files.append(report.nodeid)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     """When everybody has had a hand in the collection, hand the tests that are ours to the hooks that run them."""
-    found = len(items)
+    found = list(items)
     yield
     if config.option.collectonly:
         return
     parents: dict[Node, bool] = {}
     ours = [item for item in items if "wfreplay" in getattr(item, "fixturenames", ()) or _is_marked(item, parents)]
-    if not ours:
+    if not ours and not config.option.wfreplay_unused:
         return
+    from pytest_wfreplay.plugin.lasting import Lasting
     from pytest_wfreplay.plugin.ledger import open_ledger
     from pytest_wfreplay.plugin.takes import Takes
     from pytest_wfreplay.plugin.tally import tally_of
@@ -97,8 +103,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     open_ledger(config)
 
     tally = tally_of(config)
-    tally.is_complete = tally.is_complete and config.stash[_collected].is_whole and len(items) >= found
+    tally.files.update(config.stash[_collected].files)
+    if not set(map(id, found)) <= set(map(id, items)):
+        tally.leave_out("tests were deselected")
     config.pluginmanager.register(Takes(settings_of(config), tally, ours), "wfreplay-takes")
+    config.pluginmanager.register(Lasting(settings_of(config), tally, ours), "wfreplay-lasting")
 
 
 def _is_marked(node: Node, parents: dict[Node, bool]) -> bool:
@@ -129,7 +138,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     output = getattr(config, "workeroutput", None)
     if tally is not None:
         has_ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldstop and not session.shouldfail
-        tally.is_complete = tally.is_complete and has_ended and config.stash[_collected].is_whole
+        for why in ("" if has_ended else "the session was stopped", config.stash[_collected].gap):
+            if why:
+                tally.leave_out(why)
         if output is not None:
             output["wfreplay"] = tally.send()
     if output is None and not config.option.collectonly and (tally is not None or asked_for(config)):
@@ -156,7 +167,7 @@ def pytest_testnodedown(node: object, error: object) -> None:
 
         tally_of(config).add(sent)
     if error:
-        config.stash[_collected].is_whole = False
+        config.stash[_collected].gap = "a worker crashed"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -165,7 +176,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if tally is not None:
         from pytest_wfreplay.plugin.summary import summary
 
-        for line in summary(tally, config.rootpath):
+        for line in summary(tally, config.rootpath, choice=settings_of(config).unused):
             terminalreporter.write_line(line)
     ending = sys.modules.get("pytest_wfreplay.plugin.ending")
     for line in config.stash.get(ending.LINES, ()) if ending is not None else ():

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NONE = MODES[0]
 
+#: What can become of cassettes that no test uses.
+UNUSED = ("warn", "fail", "ignore", "delete")
+
 
 @dataclass(slots=True)
 class Settings:
@@ -42,6 +45,8 @@ class Settings:
     #: How large a cassette may be, in bytes; None for the default.
     max_bytes: int | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: What becomes of cassettes that no test uses.
+    unused: str = UNUSED[0]
     #: What the session must keep to.
     gates: tuple[Gate, ...] = ()
     #: Where the session's report for tools is written; None for nowhere, and in workers of pytest-xdist.
@@ -78,6 +83,7 @@ def session_settings(config: pytest.Config) -> Settings:
             allowed_hosts=list(config.getini("wfreplay_allowed_hosts")),
             max_bytes=_count(str(config.getini("wfreplay_max_bytes"))),
             environ=dict(os.environ),
+            unused=_unused(config, os.environ),
             gates=gates_asked(config),
             json_file=file_asked(config),
         )
@@ -100,6 +106,15 @@ def _mode(config: pytest.Config, environ: Mapping[str, str]) -> Mode:
             raise pytest.UsageError(f"{where} asks for mode {mode.name!r}, and CI is set: CI replays. Pass --wfreplay-allow-ci if you mean it.")
         return mode
     return NONE if is_locked else default
+
+
+def _unused(config: pytest.Config, environ: Mapping[str, str]) -> str:
+    chosen = str(config.getoption("wfreplay_unused") or UNUSED[0])
+    if chosen not in UNUSED:
+        raise pytest.UsageError(f"--wfreplay-unused: {chosen!r} is no choice. Choose one of {', '.join(UNUSED)}.")
+    if chosen == "delete" and is_ci(environ) and not config.getoption("wfreplay_allow_ci"):
+        raise pytest.UsageError("--wfreplay-unused=delete, and CI is set: CI deletes nothing. Pass --wfreplay-allow-ci if you mean it.")
+    return chosen
 
 
 def _asked(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The last words of a session: one line, and the cassettes that nobody uses."""
+"""The last words of a session: one line, the cassettes that nobody uses, and the recordings that crashed."""
 
 from __future__ import annotations
 
@@ -6,41 +6,46 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.recording.cassette import MARK
+from pytest_wfreplay.plugin.unused import Found
 
 if TYPE_CHECKING:
     from pytest_wfreplay.plugin.tally import Tally
 
-#: How many unused cassettes are named.
+#: How many unused cassettes are named. Those that were deleted are all named.
 NAMED = 10
 
 
-def summary(tally: Tally, root: Path) -> Iterator[str]:
-    """The lines that end a session."""
+def summary(tally: Tally, root: Path, *, choice: str = "warn") -> Iterator[str]:
+    """The lines that end a session; `choice` is what `--wfreplay-unused` says."""
     did = tally.counts
+    found = tally.found or Found()
     counts = f"wfreplay: {did['replayed']} replayed, {did['recorded']} recorded, {did['diverged']} diverged"
-    if not tally.is_complete:
+    if found.unused is not None:
+        yield f"{counts}, {len(found.unused)} unused cassettes"
+        yield from _unused(found, root, choice)
+    elif choice == "ignore":
+        yield f"{counts}, unused cassettes not looked for"
+    else:
         yield f"{counts}, unused cassettes not looked for in a partial run"
+        if choice == "delete":
+            yield f"  nothing deleted: {tally.gaps[0]}"
+    for path, command in found.crashed:
+        yield f"  crashed recording: {_shown(path, root)} (record again: {command})"
+
+
+def _unused(found: Found, root: Path, choice: str) -> Iterator[str]:
+    """The unused cassettes, and what became of them."""
+    unused = found.unused or ()
+    if choice == "delete":
+        yield from (f"  deleted: {_shown(path, root)}" for path in found.deleted)
+        yield from (f"  not deleted: {_shown(path, root)} ({why})" for path, why in found.stayed)
         return
-    found = sorted(unused(tally))
-    yield f"{counts}, {len(found)} unused cassettes"
-    for path in found[:NAMED]:
-        yield f"  unused: {path.relative_to(root) if path.is_relative_to(root) else path}"
-    if len(found) > NAMED:
-        yield f"  … and {len(found) - NAMED} more"
+    yield from (f"  unused: {_shown(path, root)}" for path in unused[:NAMED])
+    if len(unused) > NAMED:
+        yield f"  … and {len(unused) - NAMED} more"
+    if unused and choice == "fail":
+        yield "  unused cassettes fail this session (--wfreplay-unused=fail; delete them with --wfreplay-unused=delete)"
 
 
-def unused(tally: Tally) -> Iterator[Path]:
-    """The files that have our first line and that no test claimed."""
-    for folder in tally.folders:
-        for path in Path(folder).rglob("*.yaml"):
-            if str(path) not in tally.used and not path.name.endswith(".failed.yaml") and _is_ours(path):
-                yield path
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(MARK)) == MARK.encode()
-    except OSError:
-        return False
+def _shown(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path

@@ -24,6 +24,7 @@ from pytest_wfreplay.plugin.rivals import Plan, file_name
 from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
 from pytest_wfreplay.plugin.threads import carrying_context
 from pytest_wfreplay.plugin.traceback import divergence_in
+from pytest_wfreplay.plugin.unused import home
 from pytest_wfreplay.recording.cassette import MAX_BYTES
 from pytest_wfreplay.recording.divergence import error_of
 from pytest_wfreplay.recording.ignoring import Ignoring
@@ -265,7 +266,7 @@ class Take:
             return
         with self._told():
             if has_passed:
-                self.file.write(staged)
+                self.file.write(staged, home=home(self.path, self.settings))
             else:
                 self.did = None
                 self.file.partial()  # drops what is there

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.compat import NOTSET
 
 from pytest_wfreplay.errors import ConfigurationError, WfreplayError
 from pytest_wfreplay.plugin.rivals import Plans, Rivals
@@ -45,9 +46,12 @@ class Takes:
         self._plans = {item: plans.of(item, marker_wishes(item)) for item in items}
         self._rivals = Rivals()
         self._running: Take | None = None
-        self._tally.folders.add(str(settings.cassette_dir))
         for item, plan in self._plans.items():
-            if plan.path is not None:
+            if _has_no_parameters(item):
+                self._tally.leave_out(f"{item.nodeid} has no parameters today")
+            if plan.path is None:
+                self._tally.later.add(item.nodeid)
+            else:
                 self._tally.claim(plan.path)
                 self._rivals.claim(item.nodeid, plan.path, is_alone=plan.is_alone)
             names = getattr(item, "fixturenames", [])
@@ -142,10 +146,13 @@ class Takes:
         return tell(take, error) if when == "call" or error is not None else place(take)
 
     def _count(self, take: Take) -> None:
-        if take.plan.path is not None:
-            return
-        if take.is_open:
+        # One that was skipped before its fixtures were made never says which cassette it would have used.
+        if take.plan.path is None and take.is_open:
+            self._tally.known.add(take.item.nodeid)
             self._tally.claim(take.path)
-        else:
-            # It was skipped before anybody could say which cassette it would have used.
-            self._tally.is_complete = False
+
+
+def _has_no_parameters(item: pytest.Item) -> bool:
+    """Whether the list of its parameters is empty here: on another machine it may not be."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and any(value is NOTSET for value in callspec.params.values())

@@ -1,52 +1,112 @@
-"""What a session did with its cassettes, counted once for each test; workers of pytest-xdist send home which they used."""
+"""What a session did with its cassettes, counted once for each test; workers of pytest-xdist send theirs home."""
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pytest_wfreplay.clock import SystemClock
+from pytest_wfreplay.plugin.fixtures import settings_of
 
-#: Options that leave tests out.
-_NARROWING = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
-#: Settings that decide which tests there are: given on the command line, other tests are found than usually.
-_FINDING = ("testpaths", "python_files", "python_classes", "python_functions", "norecursedirs", "collect_imported_tests")
+if TYPE_CHECKING:
+    from pytest_wfreplay.plugin.unused import Found
+
+#: Options that leave tests out, or the fixtures that name their cassettes, and how people spell them.
+_NARROWING = {
+    "keyword": "-k",
+    "markexpr": "-m",
+    "deselect": "--deselect",
+    "ignore": "--ignore",
+    "ignore_glob": "--ignore-glob",
+    "lf": "--lf",
+    "stepwise": "--stepwise",
+    "noconftest": "--noconftest",
+    "confcutdir": "--confcutdir",
+    "pyargs": "--pyargs",
+}
+#: Settings that decide which tests there are and where cassettes lie: given on the command line, others are found than usually.
+_FINDING = (
+    *("testpaths", "python_files", "python_classes", "python_functions", "norecursedirs", "collect_imported_tests", "confcutdir"),
+    "wfreplay_cassette_dir",
+)
+#: Plugins that bring no tests and change no test's name, so that nothing is missing where they are blocked. Any other may.
+_HARMLESS = (
+    "anyio asyncio benchmark cacheprovider capture cov debugging durations env faulthandler flaky forked html hypothesispytest inline_snapshot "
+    "instafail junitxml logging metadata mock pastebin profiling pytest-cov pytest_cov pytest_mock pytest-randomly pytest_timeout randomly recording "
+    "rerunfailures setuponly setupplan socket stepwise subtests sugar syrupy terminal terminalreporter threadexception timeout tmpdir "
+    "unraisableexception warnings wfreplay xdist xdist.looponfail"
+)
 
 
 @dataclass(slots=True)
 class Tally:
-    """`used` are the cassettes that a test claimed, as text; `folders` is where cassettes lie."""
+    """`folder` is where the session's cassettes lie. Names in `used` are paths below it, with slashes; of cassettes elsewhere, in full."""
 
-    #: What became of each test that was run, the last time if it was run again: the ledger writes it, where reports are heard.
+    folder: Path
+    #: What became of each test that was run, the last time if it was run again.
     did: dict[str, str] = field(default_factory=dict)
+    #: The cassettes that a test claimed, run or not.
     used: set[str] = field(default_factory=set)
-    folders: set[str] = field(default_factory=set)
-    #: Whether every test that there is was collected and run, so that a cassette nobody claimed is one that nobody uses.
-    is_complete: bool = True
+    #: The tests whose cassette fixtures decide when they run, and those of them that came to it.
+    later: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+    #: The files that were collected, as in node ids.
+    files: set[str] = field(default_factory=set)
+    #: When the first process of the session began to count, in seconds since the epoch.
+    began: float = field(default_factory=lambda: SystemClock().now().timestamp())
+    #: Why this run is a partial one: what was left out, so that a cassette nobody claimed may have its user all the same.
+    left_out: list[str] = field(default_factory=list)
+    #: What lay in the folder when the session had ended.
+    found: Found | None = None
 
     @property
     def counts(self) -> Counter[str]:
         """How many tests did what."""
         return Counter(self.did.values())
 
+    @property
+    def gaps(self) -> list[str]:
+        """Why this run is a partial one; nothing if it is complete."""
+        unknown = sorted(self.later - self.known)
+        return self.left_out + ([f"nobody can say which cassette {unknown[0]} would have used, for it did not run"] if unknown else [])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every test that there is was collected, so that a cassette nobody claimed is one that nobody uses."""
+        return not self.gaps
+
     def claim(self, path: Path) -> None:
         """A test of ours uses (or, had it not been skipped, would have used) this cassette."""
-        self.used.add(str(path))
+        text, folder = str(path), f"{self.folder}{os.sep}"
+        if text.startswith(folder):
+            text = text[len(folder) :].replace(os.sep, "/")
+        self.used.add(os.path.normpath(text).replace(os.sep, "/") if ".." in text else text)
+
+    def leave_out(self, why: str) -> None:
+        """Something was not collected or did not run."""
+        if why not in self.left_out:
+            self.left_out.append(why)
 
     def add(self, sent: Mapping[str, Any]) -> None:
         """Add what a worker sent."""
-        self.used.update(sent["used"])
-        self.folders.update(sent["folders"])
-        self.is_complete = self.is_complete and sent["is_complete"]
+        self.did.update(sent["did"])
+        for name in ("used", "later", "known", "files"):
+            getattr(self, name).update(sent[name])
+        self.began = min(self.began, sent["began"])
+        for why in sent["left_out"]:
+            self.leave_out(why)
 
     def send(self) -> dict[str, Any]:
         """What a worker sends: numbers and texts."""
-        return {"used": sorted(self.used), "folders": sorted(self.folders), "is_complete": self.is_complete}
+        sets: dict[str, Any] = {name: sorted(getattr(self, name)) for name in ("used", "later", "known", "files")}
+        return {**sets, "did": self.did, "began": self.began, "left_out": self.left_out}
 
 
 TALLY = pytest.StashKey[Tally]()
@@ -55,17 +115,34 @@ TALLY = pytest.StashKey[Tally]()
 def tally_of(config: pytest.Config) -> Tally:
     """The tally of a session; a new one knows what the command line leaves out."""
     if TALLY not in config.stash:
-        config.stash[TALLY] = Tally(is_complete=is_whole_session(config))
+        settings = settings_of(config)
+        # A worker of pytest-xdist was told what to run; its controller judges.
+        gaps = [] if hasattr(config, "workerinput") else list(_left_out(config))
+        config.stash[TALLY] = Tally(settings.cassette_dir, left_out=gaps)
     return config.stash[TALLY]
 
 
-def is_whole_session(config: pytest.Config) -> bool:
-    """Whether nothing on the command line leaves tests out. A worker of pytest-xdist was told what to run; its controller judges."""
-    if hasattr(config, "workerinput"):
-        return True
+def blocked_plugins(config: pytest.Config) -> set[str]:
+    """The plugins that somebody blocked for this one session, on the command line or in `PYTEST_ADDOPTS`."""
+    args = [*config.invocation_params.args, *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
+    named = [arg[2:] or following for arg, following in zip(map(str, args), [*map(str, args[1:]), ""], strict=True) if arg.startswith("-p")]
+    return {name.strip().removeprefix("no:") for name in named if name.strip().startswith("no:")}
+
+
+def _left_out(config: pytest.Config) -> Iterable[str]:
+    """What the command line leaves out."""
     option = config.option
-    if any(getattr(option, name, None) for name in _NARROWING):
-        return False
-    if any(setting.partition("=")[0].strip() in _FINDING for setting in option.override_ini or ()):
-        return False
-    return config.args_source is not pytest.Config.ArgsSource.ARGS and config.invocation_params.dir == config.rootpath
+    yield from (f"{shown} was given" for name, shown in _NARROWING.items() if getattr(option, name, None))
+    settings = [setting.partition("=")[0].strip() for setting in option.override_ini or ()]
+    yield from (f"-o {setting} was given" for setting in settings if setting in _FINDING)
+    yield from (f"-p no:{plugin} was given" for plugin in sorted(blocked_plugins(config).difference(_HARMLESS.split())))
+    if not _covers_everything(config):
+        yield "not the whole suite was asked for"
+
+
+def _covers_everything(config: pytest.Config) -> bool:
+    """Whether the arguments, given or not, cover all the folders in which the project says that tests lie."""
+    root = config.rootpath
+    asked = [Path(os.path.normpath(config.invocation_params.dir / arg)) for arg in config.args if "::" not in arg]
+    said = [path for entry in config.getini("testpaths") for path in root.glob(os.path.normpath(entry))] if config.getini("testpaths") else []
+    return all(any(folder == path or folder in path.parents for folder in asked) for path in said or [root])

@@ -5,13 +5,16 @@
    cassettes is ever listed beside cassettes. (Locks on another machine that shares the folder are not seen; the rename holds there too.)
 3. What was heard before a crash lies in `<name>.partial`, a failed test's recording in `<name>.failed.yaml`. Neither is ever replayed, and the
    next good write removes both.
+4. Who dies lets go of its locks: a `.partial`, and a temporary file, whose lock is free has lost its writer.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +27,12 @@ from pytest_wfreplay.recording.names import safe_name
 from pytest_wfreplay.stores.files_partial import PartialFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from filelock import BaseFileLock
+
+#: What a file is called until it is whole: by the digest under which its writer holds the lock.
+_SCRATCH = re.compile(r"\.wfreplay-([0-9a-f]{32})-[^/]+\.tmp")
 
 #: How long a writer waits for another one, in seconds; writing takes milliseconds.
 _PATIENCE = 30.0
@@ -79,8 +87,10 @@ class CassetteFile:
         except OSError as error:
             raise CassetteUnreadable(str(self.path), f"it cannot be read: {error.strerror}", hint="Mend its rights, or delete it.") from error
 
-    def write(self, cassette: Cassette, *, command: str | None = None) -> bool:
+    def write(self, cassette: Cassette, *, command: str | None = None, home: str = "") -> bool:
         """Keep the cassette; False when the file says the same already and was left as it is, byte for byte.
+
+        `home` is what people must type before the command when they stand beside the cassette; nothing where that is their project.
 
         Raises:
             CassetteUnreadable: the system does not let us write; the old file is as it was.
@@ -92,7 +102,8 @@ class CassetteFile:
                 cassette = self.read().with_runs_of(self.test, cassette)
             is_new = not self._says_the_same(cassette)
             if is_new:
-                self._put(self.path, encode(cassette, command=command or (self.command if self.test is None else RECORD)))
+                command = command or (self.command if self.test is None else RECORD)
+                self._put(self.path, encode(cassette, command=f"{home}{command}"))
             self._tidy()
         return is_new
 
@@ -115,11 +126,21 @@ class CassetteFile:
             self._put(self.failed_path, encode(cassette, command=command or self.command))
         return self.failed_path
 
-    def partial(self) -> PartialFile:
-        """A writer of what is heard from now on; what an earlier crash left there is dropped with its first line."""
+    def partial(self) -> PartialFile | None:
+        """A writer of what is heard from now on, or None while another process has one: the sidecar tells of one recording.
+
+        What an earlier crash left there is dropped. As long as the writer lives, everybody can see that it does.
+        """
+        from filelock import Timeout
+
+        lock = _presence(self.partial_path)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
         with self._told(self.partial_path):
             self.partial_path.unlink(missing_ok=True)
-        return PartialFile(self.partial_path)
+        return PartialFile(self.partial_path, command=self.command, presence=lock)
 
     def delete(self) -> None:
         """Remove the cassette and what lies beside it; silent when there is none."""
@@ -140,11 +161,12 @@ class CassetteFile:
     def _tidy(self) -> None:
         for path in (self.partial_path, self.failed_path):
             with self._told(path):
-                path.unlink(missing_ok=True)
+                if path.exists() and (path == self.failed_path or is_abandoned(path)):
+                    path.unlink(missing_ok=True)
 
     def _put(self, path: Path, text: str, *, told: Path | None = None) -> None:
         target = Path(os.path.realpath(path))  # a linked cassette stays a link
-        scratch = target.with_name(f".{SystemClock().new_id()}.tmp")
+        scratch = target.with_name(f".wfreplay-{_digest(self.path)}-{SystemClock().new_id()}.tmp")
         with self._told(told or path):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -170,11 +192,8 @@ class CassetteFile:
     def _lock(self) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        digest = hashlib.sha256(os.path.realpath(self.path).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        folder = Path(tempfile.gettempdir(), f"pytest-wfreplay-{os.getuid() if hasattr(os, 'getuid') else 'locks'}")
-        with self._told(folder):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            lock = FileLock(folder / f"{digest}.lock", timeout=_PATIENCE)
+        with self._told(_lock_folder()):
+            lock = FileLock(_lock_path(_digest(self.path)), timeout=_PATIENCE)
             try:
                 lock.acquire()
             except Timeout:
@@ -183,3 +202,61 @@ class CassetteFile:
             yield
         finally:
             lock.release()
+
+
+def is_abandoned(partial: Path) -> bool:
+    """Whether nobody is writing a sidecar any more (on this machine, and but for this very process)."""
+    from filelock import Timeout
+
+    lock = _presence(partial)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    lock.release()
+    return True
+
+
+def abandoned_command(partial: Path) -> str | None:
+    """The command that records again what a sidecar has the rest of; None while it is being written, or where it is gone."""
+    try:
+        if not is_abandoned(partial):
+            return None
+        with partial.open(encoding="utf-8", errors="replace") as file:
+            return str(json.loads(file.readline())["command"])
+    except (FileNotFoundError, KeyError):
+        return None  # or a store's: nobody's test recorded it
+    except (OSError, ValueError, TypeError):
+        return RECORD  # its first line was cut off, too
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Remove those of the files that writers left which were killed while they wrote."""
+    from filelock import FileLock, Timeout
+
+    for path in paths:
+        found = _SCRATCH.fullmatch(path.name)
+        if found is not None:
+            with contextlib.suppress(Timeout, OSError), FileLock(_lock_path(found[1]), blocking=False):
+                path.unlink(missing_ok=True)
+
+
+def _presence(partial: Path) -> BaseFileLock:
+    """The lock that a sidecar's writer holds for as long as it lives: one in a process, whichever of its threads asks."""
+    from filelock import FileLock
+
+    return FileLock(_lock_path(_digest(partial)), is_singleton=True, thread_local=False)
+
+
+def _lock_path(digest: str) -> Path:
+    folder = _lock_folder()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{digest}.lock"
+
+
+def _lock_folder() -> Path:
+    return Path(tempfile.gettempdir(), f"pytest-wfreplay-{os.getuid() if hasattr(os, 'getuid') else 'locks'}")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,7 +1,7 @@
 """What was heard so far, as JSON lines in a sidecar: a recording that crashes can be inspected, and never looks like a cassette.
 
-Each line says to which run it belongs: `{"run": "rec_…", "signal": {…}}`. A last line that a crash cut off is left out; any other line that
-cannot be read is an error.
+Each line says to which run it belongs: `{"run": "rec_…", "signal": {…}}`; where a run begins, the command stands that records it again. A last
+line that a crash cut off is left out; any other line that cannot be read is an error.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ class PartialFile:
     close it. Raises `CassetteUnreadable` when the system does not let us write.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, command: str | None = None, presence: object = None) -> None:
         self.path = path
+        self._command = command
+        #: What shows others that the writer lives; let go with it.
+        self._presence = presence
 
     def begin(self, recording: Recording) -> PartialRun:
         """A run begins: what is known of it so far, with all it has. What is heard later goes to the answer."""
@@ -44,7 +47,7 @@ class PartialFile:
             "harnesses": dict(recording.harnesses),
             **{key: value for key, value in known.items() if value is not ABSENT},
         }
-        self.write(recording.metadata.id, [("began", began)])
+        self._add([{"run": recording.metadata.id, "began": began, **({} if self._command is None else {"command": self._command})}])
         run = self.run(recording.metadata.id)
         run.signals(recording.signals)
         for entry in recording.entries:
@@ -66,7 +69,10 @@ class PartialFile:
 
     def write(self, run: str, said: Iterable[tuple[str, Mapping[str, object]]]) -> None:
         """A line for each thing said, all of them or none."""
-        lines = [json.dumps({"run": run, kind: what}, allow_nan=False) + "\n" for kind, what in said]
+        self._add({"run": run, kind: what} for kind, what in said)
+
+    def _add(self, said: Iterable[Mapping[str, object]]) -> None:
+        lines = [json.dumps(one, allow_nan=False) + "\n" for one in said]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8", newline="\n") as file:

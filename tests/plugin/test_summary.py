@@ -4,37 +4,45 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from pytest_wfreplay.plugin.summary import summary
 from pytest_wfreplay.plugin.tally import Tally
-from pytest_wfreplay.recording.cassette import MARK
+from pytest_wfreplay.plugin.unused import Found
+
+
+def lines(tmp_path: Path, found: Found, choice: str = "warn", **tally: object) -> list[str]:
+    did = {"one": "replayed", "two": "recorded", "three": "diverged", "four": "failed", "five": "live"}
+    return list(summary(Tally(tmp_path / "cassettes", did=did, found=found, **tally), tmp_path, choice=choice))
+
+
+COUNTS = "wfreplay: 1 replayed, 1 recorded, 1 diverged"
 
 
 def test_unused_cassettes_are_named_up_to_ten(tmp_path: Path) -> None:
-    folder = tmp_path / "cassettes"
-    folder.mkdir()
-    for number in range(12):
-        (folder / f"{number:02}.yaml").write_text(f"{MARK} and so on\n")
-    (folder / "other.yaml").write_text("a: 1\n")
-    (folder / "00.failed.yaml").write_text(f"{MARK}\n")
-    tally = Tally(did={"one": "replayed", "two": "recorded", "three": "diverged", "four": "failed", "five": "live"}, folders={str(folder)})
-    assert list(summary(tally, tmp_path)) == [
-        "wfreplay: 1 replayed, 1 recorded, 1 diverged, 12 unused cassettes",
-        *(f"  unused: cassettes/{number:02}.yaml" for number in range(10)),
-        "  … and 2 more",
+    paths = tuple(tmp_path / "cassettes" / f"{number:02}.yaml" for number in range(12))
+    named = [f"  unused: cassettes/{number:02}.yaml" for number in range(10)]
+    assert lines(tmp_path, Found(paths)) == [f"{COUNTS}, 12 unused cassettes", *named, "  … and 2 more"]
+    assert lines(tmp_path, Found(())) == [f"{COUNTS}, 0 unused cassettes"]
+    assert lines(tmp_path, Found()) == [f"{COUNTS}, unused cassettes not looked for in a partial run"]
+
+
+def test_a_cassette_outside_of_the_root_is_named_in_full(tmp_path: Path) -> None:
+    assert lines(tmp_path / "root", Found((tmp_path / "a.yaml",)))[1:] == [f"  unused: {tmp_path / 'a.yaml'}"]
+
+
+def test_what_was_deleted_is_named_and_why_something_was_not(tmp_path: Path) -> None:
+    paths = tuple(tmp_path / f"{number:02}.yaml" for number in range(12))
+    told = lines(tmp_path, Found(paths, paths[1:], ((paths[0], "Permission denied"),)), "delete")
+    assert told == [
+        f"{COUNTS}, 12 unused cassettes",
+        *(f"  deleted: {number:02}.yaml" for number in range(1, 12)),
+        "  not deleted: 00.yaml (Permission denied)",
     ]
-    tally.claim(folder / "03.yaml")
-    assert next(iter(summary(tally, tmp_path))).endswith("11 unused cassettes")
-    tally.is_complete = False
-    assert list(summary(tally, tmp_path)) == ["wfreplay: 1 replayed, 1 recorded, 1 diverged, unused cassettes not looked for in a partial run"]
+    partial = lines(tmp_path, Found(), "delete", left_out=["-k was given"])
+    assert partial == [f"{COUNTS}, unused cassettes not looked for in a partial run", "  nothing deleted: -k was given"]
 
 
-@pytest.mark.parametrize("where", ["elsewhere", "nowhere"])
-def test_a_cassette_outside_of_the_root_is_named_in_full(tmp_path: Path, where: str) -> None:
-    folder = tmp_path / where
-    if where == "elsewhere":
-        folder.mkdir()
-        (folder / "a.yaml").write_text(MARK)
-    lines = list(summary(Tally(folders={str(folder)}), tmp_path / "root"))
-    assert lines[1:] == ([f"  unused: {folder / 'a.yaml'}"] if where == "elsewhere" else [])
+def test_crashed_recordings_are_named_whatever_is_said_of_unused_cassettes(tmp_path: Path) -> None:
+    found = Found(crashed=((tmp_path / "a.partial", 'pytest --record "t.py::a"'),))
+    crashed = '  crashed recording: a.partial (record again: pytest --record "t.py::a")'
+    assert lines(tmp_path, found, "ignore") == [f"{COUNTS}, unused cassettes not looked for", crashed]
+    assert lines(tmp_path, found)[1:] == [crashed]
