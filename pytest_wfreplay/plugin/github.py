@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_wfreplay.redact import Redactor
 
 #: How many tests, cassettes and lines of a report are shown, and how long a line may be.
-MOST_TESTS, MOST_UNUSED, MOST_LINES, LONGEST = 30, 30, 12, 160
+MOST_TESTS, MOST_UNUSED, MOST_LINES, LONGEST = 20, 20, 12, 160
 
 _IN_WORDS = {"passed": "passed", "failed": "**failed**", "unmeasured": "passed, and proves nothing"}
 

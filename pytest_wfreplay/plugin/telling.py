@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from pytest_wfreplay.plugin.measures import Measures, measured
 from pytest_wfreplay.plugin.runners import is_skip
+from pytest_wfreplay.plugin.traceback import divergence_in
 from pytest_wfreplay.recording.divergence import report as report_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
     from pytest_wfreplay.jsonable import JSON
@@ -39,12 +42,7 @@ def tell(take: Take, error: BaseException | None) -> dict[str, JSON]:
 
 def place(take: Take) -> dict[str, JSON]:
     """What is known before a test is called, and all that is known if its worker crashes then."""
-    deck = take.deck
-    return {
-        "mode": take.mode.name,
-        "act": deck.act if deck is not None else None,
-        "cassette": take.redactor.text(take.shown) if deck is not None else None,
-    }
+    return {"mode": take.mode.name, "act": take.deck.act if take.deck is not None else None, **_cleaned(take, _cassette, {"cassette": None})}
 
 
 def carry(report: pytest.TestReport, told: dict[str, JSON]) -> None:
@@ -54,16 +52,28 @@ def carry(report: pytest.TestReport, told: dict[str, JSON]) -> None:
 
 def _told(take: Take, error: BaseException | None) -> dict[str, JSON]:
     outcome = take.did or ("skipped" if error is not None and is_skip(error) else "failed")
-    return {"outcome": outcome, **place(take), **asdict(_measures(take)), **_divergences(take)}
+    if take.did is None and error is not None and divergence_in(error) is not None:
+        outcome = "diverged"  # a fixture that outlasts the test, with a cassette of its own
+    measures = _cleaned(take, _measures, asdict(Measures()))
+    return {"outcome": outcome, **place(take), **measures, **_cleaned(take, _divergences, {"divergences": [], "report": []})}
 
 
-def _measures(take: Take) -> Measures:
+def _cleaned(take: Take, what: Callable[[Take], dict[str, JSON]], nothing: dict[str, JSON]) -> dict[str, JSON]:
+    """What needs the redactor of a test to be told; nothing where there is nothing to tell, or no way to."""
     if take.deck is None:
-        return Measures()
+        return nothing
     try:
-        return measured(take.deck.recordings())
-    except Exception:  # noqa: BLE001 - a redactor of the user's that raises has failed the test already; it must not end the session, too
-        return Measures()
+        return what(take)
+    except Exception:  # noqa: BLE001 - a redactor of the user's that raises fails its test; it must not end the session, too
+        return nothing
+
+
+def _cassette(take: Take) -> dict[str, JSON]:
+    return {"cassette": take.redactor.text(take.shown)}
+
+
+def _measures(take: Take) -> dict[str, JSON]:
+    return asdict(measured(take.deck.recordings() if take.deck is not None else []))
 
 
 def _divergences(take: Take) -> dict[str, JSON]:
