@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from pytest_wfreplay.clock import SystemClock, iso
@@ -33,9 +33,9 @@ from pytest_wfreplay.steps.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_wfreplay.recording.cleaning import Cleaning
     from pytest_wfreplay.recording.modes import Act
     from pytest_wfreplay.recording.picked import Picked
-    from pytest_wfreplay.recording.pieces import Clean
     from pytest_wfreplay.recording.recorder import Feeding
     from pytest_wfreplay.steps.journal import JournalSource
 
@@ -70,9 +70,9 @@ class Treatment:
     patience: float = 1.0
 
     @property
-    def clean(self) -> Clean:
+    def clean(self) -> Cleaning:
         """Takes secrets out."""
-        return self.matching.clean
+        return self.matching.cleaning
 
 
 class Deck:
@@ -143,6 +143,8 @@ class Deck:
         self._runs += 1
         if self.act == "live":
             return LiveJournal()
+        # Its cassette knows the workflow without secrets.
+        run = replace(run, workflow=self._treatment.clean.optional_name(run.workflow))
         waiting = self._waiting.get(run.workflow)
         number, recording = waiting.popleft() if waiting else (self._recorded + self._runs, None)
         if recording is None and self.act not in {"record", "extend"}:

@@ -173,7 +173,7 @@ def _said(finding: Finding, signals: Sequence[Signal], beside: Sequence[_Saying]
     """What is compared of a trace. The volatile values of a live one are named as in the one `beside` it, signal for signal."""
     matching = finding.matching
     said: list[_Saying] = []
-    for signal in cleaned(signals, matching.redacted):
+    for signal in cleaned(signals, matching.redacting):
         if matching.ignoring and matching.ignoring.drops_signal(signal.name):
             matching.ignoring.note_dropped(signal.name)
             continue

@@ -89,7 +89,7 @@ class Extender(Replayer):
         self._run = run
         self._feed = feed
         metadata = recording.metadata
-        self._recorder = Recorder(run, Naming(metadata.id, metadata.name, metadata.tags), clean=matching.clean)
+        self._recorder = Recorder(run, Naming(metadata.id, metadata.name, metadata.tags), clean=matching.cleaning)
         self._pace = Pace(self._trace, metadata.created_at)
         self._inside = insides(recording.entries)
         keys = [entry.key for entry in recording.entries]

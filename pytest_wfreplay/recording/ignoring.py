@@ -164,7 +164,8 @@ _SIDES: Final[dict[str, Subject]] = {"harness:start": "input", "harness:end": "o
 #: What stands between brackets; brackets in it come in pairs, as in `steps[page[3]]`.
 _BRACKETED = r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]"
 _STEP: Final = re.compile(rf"steps{_BRACKETED}\.(input|output)(?=[.\[]|\Z)(.*)", re.DOTALL)
-_SIGNAL: Final = re.compile(rf"signals{_BRACKETED}(?:(\.payload)(?=[.\[]|\Z)(.*))?", re.DOTALL)
+WHOLE_SIGNAL: Final = rf"signals{_BRACKETED}"
+_SIGNAL: Final = re.compile(rf"{WHOLE_SIGNAL}(?:(\.payload)(?=[.\[]|\Z)(.*))?", re.DOTALL)
 _PART: Final = re.compile(r"""\.([^.\[\]]+)|\[(-?\d+|\*)\]|\[(?:"([^"]+)"|'([^']+)')\]""")
 
 

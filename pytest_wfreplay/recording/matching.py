@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON, canonical, is_plainly
 from pytest_wfreplay.normalise import Normaliser
+from pytest_wfreplay.recording.cleaning import Cleaning
+from pytest_wfreplay.recording.hiding import Hiding
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.omission import Omission, Subject
 from pytest_wfreplay.steps.entry import Absent, Raised, Returned
@@ -75,6 +77,8 @@ class Matching:
     clean: Callable[[JSON], JSON] = _unchanged
     names: Normaliser = field(default_factory=Normaliser)
     judge: Judge | None = None
+    #: The places that are secret whatever stands there.
+    hiding: Hiding = field(default_factory=Hiding)
     #: What the judge let pass.
     granted: dict[str, None] = field(default_factory=dict)
     _redacted: Callable[[JSON], JSON] = field(init=False, repr=False, compare=False)
@@ -91,6 +95,16 @@ class Matching:
         """What is compared."""
         return STRICTNESSES[self.match]
 
+    @property
+    def cleaning(self) -> Cleaning:
+        """Takes secrets out of what is kept, and names what is volatile in it."""
+        return Cleaning(self.clean, self._redacted, self.hiding)
+
+    @property
+    def redacting(self) -> Cleaning:
+        """Takes secrets out, and leaves what is volatile as it is."""
+        return Cleaning(self._redacted, hiding=self.hiding)
+
     def agree(self, recorded: JSON | Absent, current: JSON | Absent, without: Callable[[JSON], JSON]) -> bool:
         """Whether two values are equal: as they are, else without secrets and what `without` leaves out, and by name; else if the judge says so."""
         if isinstance(recorded, Absent) or isinstance(current, Absent):
@@ -99,7 +113,8 @@ class Matching:
             return True
         if canonical(recorded) == canonical(current):
             return True
-        redacted = self._redacted(current)
+        # What was recorded before a rule was made, or before the environment knew a value, is cleaned as this run is.
+        recorded, redacted = (self._redacted(self.hiding.compared(without, side)) for side in (recorded, current))
         was = without(recorded)
         now = self.names.agreed(was, without(redacted))
         if isinstance(without, Omission):
@@ -108,7 +123,7 @@ class Matching:
 
     def beside(self, recorded: JSON | Absent, current: JSON, without: Callable[[JSON], JSON] = _unchanged) -> JSON:
         """This run's value as it is shown beside the recorded one."""
-        current = without(self._redacted(current))
+        current = without(self._redacted(self.hiding.compared(without, current)))
         return self.names.json(current) if isinstance(recorded, Absent) else self.names.agreed(without(recorded), current)
 
     def grants(self, what: Omission, recorded: JSON, current: JSON) -> bool:

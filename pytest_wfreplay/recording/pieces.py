@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from pytest_wfreplay.recording.cleaning import Clean, Cleaning, as_cleaning
 from pytest_wfreplay.redact import redact_pieces
 
 if TYPE_CHECKING:
     from pytest_wfreplay.jsonable import JSON
     from pytest_wfreplay.signal import Signal
-
-#: Takes secrets out of a JSON value; gives the value itself back when there are none.
-Clean: TypeAlias = Callable[["JSON"], "JSON"]
 
 _PIECES = frozenset({"text:delta", "thinking:delta"})
 
@@ -38,8 +36,8 @@ class _Held:
 class Pieces:
     """Hands signals on (`keep`) in their order, without secrets (`clean`); those of a text when all of it is there."""
 
-    def __init__(self, clean: Clean, keep: Callable[[Signal], None]) -> None:
-        self._clean = clean
+    def __init__(self, clean: Clean | Cleaning, keep: Callable[[Signal], None]) -> None:
+        self._cleaning = as_cleaning(clean)
         self._keep = keep
         self._texts: dict[str | None, _Text] = {}
         self._held: deque[_Held] = deque()
@@ -59,8 +57,9 @@ class Pieces:
             text.pieces.append(held)
             self._held.append(held)
             return
-        self._set(held, self._clean(signal.payload))
+        held.signal = self._cleaning.signal(signal)
         if self._held:
+            held.is_ready = True
             self._held.append(held)
             self._hand_on()
         else:
@@ -76,24 +75,24 @@ class Pieces:
         text = self._texts.pop(speaker)
         whole = redact_pieces([_content(held.signal) or "" for held in text.pieces], self._text)
         for held, content in zip(text.pieces, whole, strict=True):
-            payload = held.signal.payload
-            self._set(held, self._clean(payload if content == _content(held.signal) else {**_items(payload), "content": content}))
+            held.is_ready = True
+            items = _items(held.signal.payload)
+            if content != items["content"]:
+                held.signal = replace(held.signal, payload={**items, "content": content})
+            elif len(items) == 1:
+                held.signal = self._cleaning.signal_of_piece(held.signal)
+                continue
+            held.signal = self._cleaning.signal(held.signal)
 
     def _text(self, text: str) -> str:
-        return str(self._clean(text))
+        return str(self._cleaning.clean(text))
 
     def _hand_on(self) -> None:
         while self._held and self._held[0].is_ready:
             self._keep(self._held.popleft().signal)
 
-    @staticmethod
-    def _set(held: _Held, payload: JSON) -> None:
-        held.is_ready = True
-        if payload is not held.signal.payload:
-            held.signal = replace(held.signal, payload=payload)
 
-
-def cleaned(signals: Iterable[Signal], clean: Clean) -> list[Signal]:
+def cleaned(signals: Iterable[Signal], clean: Clean | Cleaning) -> list[Signal]:
     """A whole trace without secrets."""
     kept: list[Signal] = []
     pieces = Pieces(clean, kept.append)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from pytest_wfreplay.clock import Clock, SystemClock, iso
-from pytest_wfreplay.jsonable import JSON
-from pytest_wfreplay.recording.pieces import Clean, Pieces
+from pytest_wfreplay.recording.cleaning import Clean, Cleaning, as_cleaning
+from pytest_wfreplay.recording.pieces import Pieces
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
 from pytest_wfreplay.signal import Signal
-from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Outcome, Raised, Returned
+from pytest_wfreplay.steps.entry import ABSENT, Entry
 from pytest_wfreplay.steps.journal import Ending, LiveJournal, Remembered, RunFacts
 from pytest_wfreplay.trace import Trace
 
@@ -50,16 +50,16 @@ class _Kept:
 class Recorder(LiveJournal):
     """Keeps a run. Secrets are taken out of what is kept (`clean`), never out of what the run sees."""
 
-    def __init__(self, run: RunFacts, naming: Naming, *, clean: Clean, feed: Feeding | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, run: RunFacts, naming: Naming, *, clean: Clean | Cleaning, feed: Feeding | None = None, clock: Clock | None = None) -> None:
         super().__init__(clock or SystemClock())
         self.run = run
         self.naming = naming
         self.recording_id = naming.id
-        self._clean = clean
+        self._cleaning = as_cleaning(clean)
         self._feeding = feed
         self._feed: Feed | None = None
         self._kept = _Kept()
-        self._pieces = Pieces(clean, self._keep)
+        self._pieces = Pieces(self._cleaning, self._keep)
         self._created_at = iso(self.clock.now())
         self._ending: Ending | None = None
         #: How many signals were heard.
@@ -76,12 +76,16 @@ class Recorder(LiveJournal):
 
     def recall(self, key: str, input: object) -> Remembered | None:  # noqa: ARG002 - the entry brings its input when it has ended
         """Nothing; but the step has its place from now on."""
-        self._kept.entries.setdefault(key, None)
+        self._kept.entries.setdefault(self._cleaning.key(key), None)
         return None
+
+    def named(self, key: str) -> str:
+        """The key without secrets."""
+        return self._cleaning.key(key)
 
     def append(self, entry: Entry) -> None:
         """Keep a step."""
-        entry = Entry(entry.key, self._cleaned(entry.input), _cleaned_outcome(entry.outcome, self._clean), entry.attempts)
+        entry = self._cleaning.entry(entry)
         feed = self._fed()
         self._kept.entries[entry.key] = entry
         if feed is not None:
@@ -109,27 +113,28 @@ class Recorder(LiveJournal):
 
     def recording(self) -> Recording:
         """What was kept; its status is `recording` while the run goes on. A step that has not ended is kept as cancelled."""
-        ending, kept = self._ending, self._kept
+        ending, kept, cleaning = self._ending, self._kept, self._cleaning
+        harnesses = cleaning.mapping(self.run.harnesses)
         metadata = RecordingMetadata(
             id=self.naming.id,
-            name=self.naming.name,
-            tags=self.naming.tags,
-            workflow=self.run.workflow,
-            harness_type=harness_type_of(self.run.harnesses),
+            name=cleaning.optional_name(self.naming.name),
+            tags=tuple(map(cleaning.name, self.naming.tags)),
+            workflow=cleaning.optional_name(self.run.workflow),
+            harness_type=harness_type_of(harnesses),
             created_at=self._created_at,
             duration_ms=ending.duration_ms if ending else None,
             signal_count=len(kept.signals),
             status=ending.status if ending else "recording",
-            error=_cleaned_error(ending.error, self._clean) if ending and ending.error else None,
+            error=cleaning.error(ending.error) if ending and ending.error else None,
         )
         return Recording(
             metadata=metadata,
-            initial_state=self._cleaned(self.run.initial_state),
-            final_state=self._cleaned(ending.final_state) if ending else ABSENT,
+            initial_state=cleaning.state(self.run.initial_state),
+            final_state=cleaning.state(ending.final_state) if ending else ABSENT,
             entries=tuple(entry or Entry(key, ABSENT, None) for key, entry in kept.entries.items()),
             signals=Trace(kept.signals),
-            harnesses=dict(self.run.harnesses),
-            outcome=_cleaned_outcome(ending.outcome, self._clean) if ending else None,
+            harnesses=harnesses,
+            outcome=cleaning.outcome(ending.outcome) if ending else None,
         )
 
     def _fed(self) -> Feed | None:
@@ -138,24 +143,7 @@ class Recorder(LiveJournal):
             self._feed = self._feeding(self.recording())
         return self._feed
 
-    def _cleaned(self, value: JSON | Absent) -> JSON | Absent:
-        return value if isinstance(value, Absent) else self._clean(value)
-
 
 def harness_type_of(harnesses: Mapping[str, str]) -> str | None:
     """The one type of all harnesses of a run, or their types joined by commas."""
     return ",".join(dict.fromkeys(harnesses.values())) or None
-
-
-def _cleaned_outcome(outcome: Outcome | None, clean: Clean) -> Outcome | None:
-    match outcome:
-        case Returned(value):
-            return Returned(clean(value))  # type: ignore[arg-type]  # an entry's values are JSON
-        case Raised(error):
-            return Raised(clean(error))  # type: ignore[arg-type]  # an entry's errors are JSON
-    return None
-
-
-def _cleaned_error(error: Mapping[str, JSON], clean: Clean) -> dict[str, JSON]:
-    cleaned = clean(dict(error))
-    return cleaned if isinstance(cleaned, dict) else {}

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import DivergenceError
 from pytest_wfreplay.jsonable import JSON, is_plainly, jsonable, same
 from pytest_wfreplay.recording.compare import Finding, compared
 from pytest_wfreplay.recording.divergence import Divergence, Place, around, error_of
-from pytest_wfreplay.recording.memory import Memory, described
+from pytest_wfreplay.recording.memory import Known, Memory, described
 from pytest_wfreplay.recording.outside import Outside
 from pytest_wfreplay.recording.refusal import reordered, unrecorded, wrong_input
 from pytest_wfreplay.signal import Signal, SignalSource, signal_id
@@ -49,6 +50,7 @@ class Replayer:
         self._outside = Outside(recording, self._turns)
         #: Cancelled steps of a run that went on, which nobody in it cancelled.
         self._spared: list[str] = []
+        self._names = matching.redacting
 
     def wait_for_others(self, seconds: float) -> None:
         """Give somebody else so many seconds to end a run that was ended from outside when it was recorded."""
@@ -89,7 +91,7 @@ class Replayer:
             UnrecordedStepError, StepInputMismatchError: there is none.
         """
         memory = self._memory
-        given = jsonable(input, path=f"input of step {key!r}")
+        given = self._matching.hiding.input(key, jsonable(input, path=f"input of step {key!r}"))
         with self._lock:
             twin = memory.twin(key, lambda one: self._fits(one, input))
             if twin is not None and memory.consume(twin) is None:
@@ -99,9 +101,15 @@ class Replayer:
             divergence = unrecorded(memory, key, self._matching.clean(given), self._place, self._context)
         else:
             memory.dismiss(known.order)
-            shown = self._matching.beside(known.entry.input, given)
-            divergence = wrong_input(memory, known, shown, self._place, self._context)
+            without, recorded = self._matching.ignoring.of_input(known.entry.key), known.entry.input
+            shown = self._matching.beside(recorded, given, without)
+            left = recorded if isinstance(recorded, Absent) else without(recorded)
+            divergence = wrong_input(memory, Known(replace(known.entry, input=left), known.order), shown, self._place, self._context)
         raise self._refusal(divergence)
+
+    def named(self, key: str) -> str:
+        """The key without secrets, as it was recorded."""
+        return key if self._memory.known(key) is not None else self._names.key(key)
 
     def append(self, entry: Entry) -> None:
         """Nothing is done in a replay, so nothing is kept."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.recording.recorder import Naming, Recorder
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.recording.pieces import Clean
+    from pytest_wfreplay.recording.cleaning import Clean
     from pytest_wfreplay.recording.store import SignalStore
     from pytest_wfreplay.signal import Signal
     from pytest_wfreplay.steps.entry import Entry

@@ -37,7 +37,7 @@ class Verifier(Recorder):
     """Holds one live run against one recording; `found` is told what differs."""
 
     def __init__(self, run: RunFacts, naming: Naming, finding: Finding, found: Callable[[Divergence], None]) -> None:
-        super().__init__(run, naming, clean=finding.matching.clean)
+        super().__init__(run, naming, clean=finding.matching.cleaning)
         self._finding = finding
         self._found = found
 

@@ -80,6 +80,9 @@ class Journal(Protocol):
             DivergenceError: the step may not be done, or was given another input than it is known with.
         """
 
+    def named(self, key: str) -> str:
+        """The key under which a step is known here, asked once before it is recalled: a journal that is kept holds no secrets."""
+
     def append(self, entry: Entry) -> None:
         """Keep a step that was done."""
 
@@ -155,6 +158,10 @@ class LiveJournal:
     def recall(self, key: str, input: object) -> Remembered | None:  # noqa: ARG002 - it remembers nothing
         """Nothing."""
         return None
+
+    def named(self, key: str) -> str:
+        """The key as it is."""
+        return key
 
     def append(self, entry: Entry) -> None:
         """Keep nothing."""

@@ -85,6 +85,7 @@ class Scope:
 
     async def step(self, key: str, work: Work, given: object = None, effort: Effort = ONCE) -> object:
         """Do some work at most once: what the journal remembers, else what `work` gives, as its replay will give it."""
+        key = self.line.journal.named(key)
         remembered = self.line.journal.recall(key, given)
         if remembered is not None:
             waiting = self._repeat(remembered)
@@ -105,6 +106,7 @@ class Scope:
 
     def step_now(self, key: str, work: Work, given: object = None) -> object:
         """The same for work that is done without waiting."""
+        key = self.line.journal.named(key)
         remembered = self.line.journal.recall(key, given)
         if remembered is not None:
             if not self.line.repeat(remembered):
@@ -120,7 +122,7 @@ class Scope:
 
         `keep` takes its entry: whoever hears the signals knows whether the run came to its outcome, too.
         """
-        key = self.key(name)
+        key = self.line.journal.named(self.key(name))
         remembered = self.line.journal.recall(key, given)
         if remembered is not None:
             return await self._play(remembered, deliver)
