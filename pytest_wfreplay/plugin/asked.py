@@ -11,6 +11,8 @@ from pytest_wfreplay.recording.recording import Recording
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_wfreplay.recording.matching import Compared, Judge
+
 
 def named(item: pytest.Item, name: str) -> str:
     """The name of a test's cassette, which `pytest_wfreplay_cassette_name` may change.
@@ -24,6 +26,21 @@ def named(item: pytest.Item, name: str) -> str:
     if not isinstance(given, str) or not given.strip() or "\0" in given:
         raise ConfigurationError(f"pytest_wfreplay_cassette_name gives {given!r} for {item.nodeid}.", hint="Give a path below the cassette folder.")
     return given
+
+
+def judge(item: pytest.Item) -> Judge | None:
+    """Who is asked whether two values match that differ; None where no `pytest_wfreplay_match` sees this test."""
+    hook = item.ihook.pytest_wfreplay_match
+    if not hook.get_hookimpls():
+        return None
+
+    def asked(recorded: Compared, current: Compared) -> bool | None:
+        given: object = hook(recorded=recorded, current=current)
+        if given is None or isinstance(given, bool):
+            return given
+        raise ConfigurationError(f"pytest_wfreplay_match gives {given!r} for {item.nodeid}.", hint="Give True, False or None.")
+
+    return asked
 
 
 def offered(item: pytest.Item, cassette: Cassette) -> Cassette:

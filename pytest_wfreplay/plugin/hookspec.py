@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.recording.cassette import Cassette
+    from pytest_wfreplay.recording.matching import Compared
     from pytest_wfreplay.recording.recording import Recording
 
 
@@ -37,8 +38,13 @@ def pytest_wfreplay_before_record(recording: Recording) -> Recording | None:
 
 
 @pytest.hookspec(firstresult=True)
-def pytest_wfreplay_match(recorded: object, current: object) -> bool | None:
-    """Whether two values that are not equal match all the same: True or False; None leaves it to the next, and in the end they do not."""
+def pytest_wfreplay_match(recorded: Compared, current: Compared) -> bool | None:
+    """Whether two values that are not equal match all the same: True or False; None leaves it to the next, and in the end they do not.
+
+    Each has a `kind` (`input`, `output`, `signal`, `state` or `outcome`), a `key` (of the step, or the signal's name; else None) and a `value`:
+    JSON, typed values tagged, without secrets and ignored places, volatile values under their names. Both have the same kind and key. What is
+    matched here is listed in the report of a divergence.
+    """
 
 
 @pytest.hookspec

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
+from operator import ne
 from typing import TypeAlias
 
 from pytest_wfreplay.jsonable import JSON, canonical, same
@@ -58,7 +59,7 @@ class _Pair:
 
     def sides(self, recorded: Side, current: Side, path: tuple[str | int, ...]) -> tuple[object, object]:
         self.met[path] = recorded, current
-        if isinstance(recorded, dict) and isinstance(current, dict):
+        if isinstance(recorded, dict) and isinstance(current, dict) and not _are_strangers(recorded, current):
             keys = [*recorded, *(key for key in current if key not in recorded)]
             return self._below(path, [(key, recorded.get(key, ABSENT), current.get(key, ABSENT)) for key in keys])
         if isinstance(recorded, list) and isinstance(current, list):
@@ -140,10 +141,13 @@ def _aligned(recorded: list[JSON], current: list[JSON]) -> Iterator[tuple[int, S
     if max(len(before), len(after)) > _LONGEST_ALIGNED or not before or not after:
         yield from _paired(before, after, start, start)
         return
-    matcher = SequenceMatcher(None, [canonical(item) for item in before], [canonical(item) for item in after], autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
-        if tag != "equal":
-            yield from _paired(before[a:b], after[c:d], start + a, start + c)
+    was, now = [canonical(item) for item in before], [canonical(item) for item in after]
+    codes = [code for code in SequenceMatcher(None, was, now, autojunk=False).get_opcodes() if code[0] != "equal"]
+    if len(was) == len(now) and sum(map(ne, was, now)) <= sum(max(b - a, d - c) for _, a, b, c, d in codes):
+        # Place by place is as short, and easier to read: two that changed places are two changes.
+        codes = [("replace", 0, len(was), 0, len(now))]
+    for _, a, b, c, d in codes:
+        yield from _paired(before[a:b], after[c:d], start + a, start + c)
 
 
 def _paired(before: list[JSON], after: list[JSON], was: int, now: int) -> Iterator[tuple[int, Side, Side]]:
@@ -156,6 +160,11 @@ def _paired(before: list[JSON], after: list[JSON], was: int, now: int) -> Iterat
 def _shared(one: list[JSON], other: list[JSON]) -> int:
     """How many items both begin with."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if not same(a, b)), min(len(one), len(other)))
+
+
+def _are_strangers(recorded: dict[str, JSON], current: dict[str, JSON]) -> bool:
+    """Whether two dicts share no key, and are short enough to be shown as they are."""
+    return bool(recorded and current) and recorded.keys().isdisjoint(current) and max(map(len, map(canonical, (recorded, current)))) <= AROUND
 
 
 def _step(key: str | int) -> str:

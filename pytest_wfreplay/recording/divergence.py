@@ -41,8 +41,11 @@ _IN_WORDS: dict[Kind, str] = {
     "outcome": "another outcome",
 }
 
-#: What a run may be accepted with, for its steps were given what was recorded.
+#: What a run may be accepted with, for its steps were given what was recorded; another outcome of a step is not of the code's making.
 _ACCEPTABLE: frozenset[Kind] = frozenset({"trace", "state", "outcome"})
+
+#: What recording just the step again settles.
+_REPEATABLE: frozenset[Kind] = frozenset({"input_mismatch", "outcome"})
 
 _ERRORS: dict[str, type[DivergenceError]] = {"input_mismatch": StepInputMismatchError, "unrecorded_step": UnrecordedStepError}
 
@@ -153,9 +156,9 @@ def report(divergences: Sequence[Divergence]) -> Iterator[str]:
 def commands(divergences: Sequence[Divergence]) -> Iterator[str]:
     """What can be typed, from the least that is done again to the most."""
     first = divergences[0]
-    if first.place.accept and all(one.kind in _ACCEPTABLE and one.step is None for one in divergences):
+    if first.place.accept and all(one.kind in _ACCEPTABLE and (one.step is None or one.kind != "outcome") for one in divergences):
         yield first.place.accept
-    if first.place.again is not None and first.step is not None and first.kind == "input_mismatch":
+    if first.place.again is not None and first.step is not None and first.kind in _REPEATABLE:
         yield first.place.again(first.step)
     yield from first.place.commands
 

@@ -133,6 +133,17 @@ class Matching:
         self.granted[what.place] = None
         return True
 
+    def meet(self, recorded: JSON | Absent, current: JSON | Absent) -> None:
+        """Two values that are not compared may say what this run's own values are called."""
+        if self.names.kinds and not isinstance(recorded, Absent) and not isinstance(current, Absent):
+            self.names.agreed(recorded, self._redacted(current))
+
+    def take(self, recordings: Iterable[Recording]) -> None:
+        """The names in recordings are taken."""
+        for recording in recordings if self.names.kinds else ():
+            for value in _values(recording):
+                self.names.take(value)
+
     def given_back(self, remembered: Remembered) -> Remembered:
         """What a step had said and given, with this run's own values where they were named (see `normalise`)."""
         if not self.names.kinds:
@@ -165,9 +176,9 @@ class Matching:
             lines.append(f"ignored in vain: {_some(idle)}: nothing in the recording or in this run is there. Misspelled?")
         if self.granted:
             lines.append(f"matched by pytest_wfreplay_match, though different: {_some(list(self.granted))}")
-        if self.names.kinds:
-            counts = self.names.named
-            lines.append(f"compared by name (wfreplay_normalise): {', '.join(f'{kind} ({counts[kind]})' for kind in self.names.kinds)}")
+        named = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(self.names.named.items()))
+        if named:
+            lines.append(f"not compared as they are, but by steady names: {named}")
         return lines
 
     def _hidden(self, path: str) -> str:
@@ -180,6 +191,16 @@ class Matching:
         for rule in (rule for recording in recordings for rule in _applied(self.ignoring, recording) if idle):
             idle.pop(rule, None)
         return list(idle)
+
+
+def _values(recording: Recording) -> Iterator[JSON]:
+    """Everything in a recording that may hold a name."""
+    yield from (state for state in (recording.initial_state, recording.final_state) if not isinstance(state, Absent))
+    for entry in recording.entries:
+        yield None if isinstance(entry.input, Absent) else entry.input
+        if isinstance(entry.outcome, Returned):
+            yield entry.outcome.value  # type: ignore[misc]  # an entry's values are JSON
+    yield from (signal.payload for signal in recording.signals)
 
 
 _LEFT_OUT = {"inputs": 'the trace and the final state (match="inputs")', "keys": 'inputs, outcome, trace and final state (match="keys")'}
