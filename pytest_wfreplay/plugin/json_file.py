@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pytest_wfreplay.clock import SystemClock, iso
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 #: What a test tells besides its name, its result and its outcome; null where nobody told it.
-FACTS = ("mode", "act", "cassette", "runs", "steps", "latency_ms", "harness_calls", "tokens", "cost_usd")
+FACTS = (
+    *("mode", "act", "cassette", "runs", "steps", "latency_ms"),
+    *("harness_calls", "told_tokens", "tokens", "told_cost", "cost_usd"),
+)
 
 
 def json_text(account: Account, redactor: Redactor) -> str:
@@ -39,13 +43,17 @@ def json_text(account: Account, redactor: Redactor) -> str:
 def _gate(verdict: Verdict, redactor: Redactor) -> dict[str, Any]:
     return {
         "gate": verdict.gate.option,
-        "bound": float(verdict.gate.bound),
+        "bound": _number(verdict.gate.bound),
         "verdict": verdict.verdict,
-        "value": None if verdict.value is None else float(verdict.value),
+        "value": None if verdict.value is None else _number(verdict.value),
         "found": verdict.found,
         "note": verdict.note,
         "tests": [redactor.text(nodeid) for nodeid, _ in verdict.tests],
     }
+
+
+def _number(value: Decimal) -> float:
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _test(test: Told, redactor: Redactor) -> dict[str, Any]:
