@@ -1,4 +1,4 @@
-"""What a session did with its cassettes, counted once for each test; workers of pytest-xdist send theirs home."""
+"""What a session did with its cassettes, counted once for each test; workers of pytest-xdist send home which they used."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ _NARROWING = {
     "noconftest": "--noconftest",
     "confcutdir": "--confcutdir",
     "pyargs": "--pyargs",
+    "inifilename": "-c",
 }
 #: Settings that decide which tests there are and where cassettes lie: given on the command line, others are found than usually.
 _FINDING = (
@@ -50,7 +51,7 @@ class Tally:
     """`folder` is where the session's cassettes lie. Names in `used` are paths below it, with slashes; of cassettes elsewhere, in full."""
 
     folder: Path
-    #: What became of each test that was run, the last time if it was run again.
+    #: What became of each test that was run, the last time if it was run again: the ledger writes it, where reports are heard.
     did: dict[str, str] = field(default_factory=dict)
     #: The cassettes that a test claimed, run or not.
     used: set[str] = field(default_factory=set)
@@ -96,7 +97,6 @@ class Tally:
 
     def add(self, sent: Mapping[str, Any]) -> None:
         """Add what a worker sent."""
-        self.did.update(sent["did"])
         for name in ("used", "later", "known", "files"):
             getattr(self, name).update(sent[name])
         self.began = min(self.began, sent["began"])
@@ -106,7 +106,7 @@ class Tally:
     def send(self) -> dict[str, Any]:
         """What a worker sends: numbers and texts."""
         sets: dict[str, Any] = {name: sorted(getattr(self, name)) for name in ("used", "later", "known", "files")}
-        return {**sets, "did": self.did, "began": self.began, "left_out": self.left_out}
+        return {**sets, "began": self.began, "left_out": self.left_out}
 
 
 TALLY = pytest.StashKey[Tally]()
