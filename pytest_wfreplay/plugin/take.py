@@ -89,14 +89,18 @@ class Take:
             self._ask(request)
         else:
             self.path = self.plan.path
+        self._open()
+        with entered(self._scope()), carrying_context():
+            yield
+
+    def _open(self) -> None:
+        """Know what is wished for, and read the cassette."""
         wishes = self.wishes
         self.mode = self.settings.narrowed(wishes.mode)
         for rule in wishes.redact:
             self.redactor = self.redactor.with_rule(rule)
         self._matching = Matching(wishes.match or "strict", Ignoring(wishes.ignore), self.clean)
         self.deck = self._opened()
-        with entered(self._scope()), carrying_context():
-            yield
 
     def _ask(self, request: pytest.FixtureRequest) -> None:
         """Ask the project's own fixtures."""

@@ -13,7 +13,6 @@ from pytest_wfreplay.plugin.take import Take
 from pytest_wfreplay.plugin.telling import carry, place, tell
 from pytest_wfreplay.plugin.traceback import tidy, words
 from pytest_wfreplay.plugin.wishes import marker_wishes
-from pytest_wfreplay.steps.scope import entered
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -67,14 +66,6 @@ class Takes:
         if plan is not None:
             item.stash[_take] = Take(item, plan, self._settings, self._redactor)
         return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
-        """Keep what outlives a test out of its cassette: the next test would not run it again."""
-        if fixturedef.scope == "function":
-            return (yield)
-        with entered(None):
-            return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import STRICTNESSES, Strictness
 from pytest_wfreplay.recording.modes import mode_named, narrower
 from pytest_wfreplay.redact import Rule
+
+if TYPE_CHECKING:
+    from _pytest.nodes import Node
 
 KEYWORDS = ("cassette", "mode", "match", "ignore", "max_age", "redact")
 
@@ -53,8 +56,8 @@ class Wishes:
         )
 
 
-def marker_wishes(item: pytest.Item) -> Wishes:
-    """What the markers of a test wish for.
+def marker_wishes(item: Node) -> Wishes:
+    """What the markers of a test, or of whatever it lies in, wish for.
 
     Raises:
         pytest.UsageError: a keyword or a value that cannot be meant.
