@@ -250,7 +250,18 @@ class UnrecordedStepError(DivergenceError):
 
 
 class LiveCallBlocked(WfreplayError):  # noqa: N818 - the contract's name
-    """Replay reached for the network or a new process."""
+    """Replay reached for the network or a new process; nothing was sent or started.
+
+    `test` is the test, `what` is `connect`, `look up` or `process`, `target` the address, the name or the command (without secrets), `line` is
+    `path:line` of the user's code, empty where nobody knows.
+    """
+
+    def __init__(self, message: str, *, test: str = "", what: str = "", target: str = "", line: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.test = test
+        self.what = what
+        self.target = target
+        self.line = line
 
 
 class SecretLeakError(WfreplayError):

@@ -72,7 +72,7 @@ class Wfreplay:
         Raises:
             ConfigurationError: not a regular expression.
         """
-        self._take.redactor = self._take.redactor.with_rule(pattern_or_callable, replacement)
+        self._take.redactor = self._take.guard.redactor = self._take.redactor.with_rule(pattern_or_callable, replacement)
 
     def ignore(self, *paths: str) -> None:
         """Leave these paths out of what is compared: `state.updated_at`, `steps[classify].input.model`, `signals[text:*].payload`.

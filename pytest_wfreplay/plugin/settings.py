@@ -21,6 +21,7 @@ from pytest_wfreplay.plugin.written import file_asked
 from pytest_wfreplay.recording.modes import MODES, Mode, mode_named, narrower
 
 if TYPE_CHECKING:
+    from pytest_wfreplay.plugin.hosts import Hosts
     from pytest_wfreplay.redact import Redactor
 
 NONE = MODES[0]
@@ -62,6 +63,19 @@ class Settings:
 
         return Redactor(known=known_secrets(self.environ), rules=tuple(Rule(pattern) for pattern in self.redact))
 
+    def hosts(self) -> Hosts:
+        """The hosts that code under test may reach in replay.
+
+        Raises:
+            pytest.UsageError: an entry is not a host, an address or a network.
+        """
+        from pytest_wfreplay.plugin.hosts import hosts_of
+
+        try:
+            return hosts_of(tuple(self.allowed_hosts))
+        except ConfigurationError as error:
+            raise pytest.UsageError(f"ini wfreplay_allowed_hosts: {error} {error.hint}") from None
+
     def narrowed(self, wish: str | None) -> Mode:
         """The session's mode, narrowed by what a fixture and a marker wish for; None is no wish."""
         return self.mode if wish is None else narrower(self.mode, mode_named(wish))
@@ -74,7 +88,7 @@ def session_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a setting cannot be meant.
     """
     try:
-        return Settings(
+        settings = Settings(
             mode=_mode(config, os.environ),
             root=config.rootpath,
             cassette_dir=config.rootpath / str(config.getini("wfreplay_cassette_dir")),
@@ -89,6 +103,9 @@ def session_settings(config: pytest.Config) -> Settings:
         )
     except ConfigurationError as error:
         raise pytest.UsageError(f"{error} {error.hint}".rstrip()) from None
+    if settings.allowed_hosts:
+        settings.hosts()
+    return settings
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:

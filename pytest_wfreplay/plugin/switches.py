@@ -41,7 +41,7 @@ INI: dict[str, dict[str, Any]] = {
 }
 
 #: What need not be read before a test of ours is found: it cannot be mistyped.
-_NEED_NO_CHECK = {"wfreplay_cassette_dir", "wfreplay_redact", "wfreplay_allowed_hosts"}
+_NEED_NO_CHECK = {"wfreplay_cassette_dir", "wfreplay_redact"}
 
 
 def add_switches(parser: pytest.Parser) -> None:

@@ -19,6 +19,7 @@ from pytest_wfreplay.clock import SystemClock, read_iso
 from pytest_wfreplay.deck import Deck, Treatment
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, ConfigurationError, WfreplayError
 from pytest_wfreplay.plugin.asked import checked, offered
+from pytest_wfreplay.plugin.guard import Guard
 from pytest_wfreplay.plugin.refused import refusing
 from pytest_wfreplay.plugin.rivals import Plan, file_name
 from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
@@ -62,6 +63,7 @@ class Take:
         #: Whether a subtest failed: it does not raise.
         self.has_failed_part = False
         self._problem: WfreplayError | None = None
+        self.guard = Guard(item.nodeid, self.command, settings.hosts(), redactor, str(settings.root))
         self._matching = Matching()
         self._partial: PartialFile | None = None
         #: What was recorded, until the test has ended.
@@ -98,7 +100,7 @@ class Take:
         wishes = self.wishes
         self.mode = self.settings.narrowed(wishes.mode)
         for rule in wishes.redact:
-            self.redactor = self.redactor.with_rule(rule)
+            self.redactor = self.guard.redactor = self.redactor.with_rule(rule)
         self._matching = Matching(wishes.match or "strict", Ignoring(wishes.ignore), self.clean)
         self.deck = self._opened()
 
@@ -207,9 +209,10 @@ class Take:
         )
 
     def _scope(self) -> Scope | None:
-        if self._problem is not None:
-            return refusing(self._problem)
-        return self.deck.scope if self.deck is not None else None
+        if self.deck is None:
+            return None
+        scope = refusing(self._problem) if self._problem is not None else self.deck.scope
+        return scope if self.deck.works else self.guard.over(scope, self.deck.divergences, self._problem)
 
     def _check_age(self, cassette: Cassette) -> None:
         limit = self.wishes.max_age
@@ -223,6 +226,7 @@ class Take:
         """The test failed: keep what was recorded beside the cassette, and let a divergence that was swallowed speak."""
         swallowed = list(self._deck().divergences)
         deck = self._close()
+        self.guard.tell(error)
         if deck.act == "record" and deck.has_run:
             self._keep_beside(deck, error)
         if not swallowed:
@@ -249,6 +253,7 @@ class Take:
     def _settle(self) -> None:
         """The test passed: it must have run something, and what it ran must be what was recorded; else it is written."""
         deck = self._close()
+        self.guard.tell()
         if deck.divergences:
             self.did = DIVERGED
             raise error_of(deck.divergences)

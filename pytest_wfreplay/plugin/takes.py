@@ -37,6 +37,8 @@ class Takes:
     def __init__(self, settings: Settings, tally: Tally, items: list[pytest.Item]) -> None:
         self._settings = settings
         self._tally = tally
+        # Whoever hears that it cannot be used hears it before the first test runs.
+        settings.hosts()
         try:
             self._redactor = settings.redactor()
         except ConfigurationError as error:
@@ -95,6 +97,7 @@ class Takes:
             return (yield)
         try:
             done = yield
+            take.guard.tell_late()
         except BaseException:
             take.conclude(has_passed=False)
             raise

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any
 
-from pytest_wfreplay.steps.scope import entered
+from pytest_wfreplay.plugin.whence import started, whence
+from pytest_wfreplay.steps.scope import current, entered
 
 
 @contextmanager
@@ -25,12 +26,12 @@ def carrying_context() -> Iterator[None]:
 
     @functools.wraps(start)
     def start_in_context(thread: threading.Thread) -> None:
-        thread.run = functools.partial(copy_context().run, thread.run)  # type: ignore[method-assign]  # a thread's own run, not its class's
+        thread.run = functools.partial(_brought().run, thread.run)  # type: ignore[method-assign]  # a thread's own run, not its class's
         start(thread)
 
     @functools.wraps(submit)
     def submit_in_context(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        context = copy_context()
+        context = _brought()
         # A pool's threads outlive the test: what they are given brings its scope along, they themselves have none.
         with entered(None):
             future: Future[Any] = submit(pool, context.run, function, *args, **kwargs)
@@ -43,3 +44,11 @@ def carrying_context() -> Iterator[None]:
     finally:
         threading.Thread.start = start  # type: ignore[method-assign]  # as it was
         ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]  # as it was
+
+
+def _brought() -> Context:
+    """The caller's context; what goes wrong in it is said of the caller's line, for what is run there may be nobody's own code."""
+    context = copy_context()
+    if current.get() is not None:
+        context.run(started.set, whence())
+    return context

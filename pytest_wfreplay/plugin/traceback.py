@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from _pytest._code.code import ExceptionChainRepr, ReprEntry, ReprFileLocation, ReprTraceback
 
-from pytest_wfreplay.errors import DivergenceError, WfreplayError
+from pytest_wfreplay.errors import DivergenceError, LiveCallBlocked, WfreplayError
+from pytest_wfreplay.plugin.whence import is_users
 
 if TYPE_CHECKING:
     import pytest
@@ -23,7 +24,9 @@ def tidy(error: BaseException) -> bool:
     """Leave only the user's frames in a failure and in what led to it; whether there is any in the failure itself."""
     for one in _chain(error):
         everything = list(_walk(one.__traceback__))
-        kept = [entry for entry in everything if _is_users(entry)]
+        # Where a live call was refused, it does not matter how others would have made it.
+        is_ours = _is_in_users_file if isinstance(one, LiveCallBlocked) else _is_users
+        kept = [entry for entry in everything if is_ours(entry)]
         if kept or isinstance(one, WfreplayError):
             one.__traceback__ = _linked(kept or everything[-1:])
         if isinstance(one, WfreplayError) and one.__cause__ is not None and not _has_own_frames(one.__cause__):
@@ -38,6 +41,11 @@ def divergence_in(error: BaseException) -> DivergenceError | None:
         if isinstance(one, DivergenceError):
             return one
     return None
+
+
+def carries(error: BaseException, other: BaseException) -> bool:
+    """Whether an error is another one, groups it, or was raised from it."""
+    return any(one is other for one in _chain(error))
 
 
 def words(error: BaseException, item: pytest.Item, shown: object) -> ExceptionChainRepr:
@@ -85,6 +93,10 @@ def _linked(entries: list[TracebackType]) -> TracebackType | None:
 def _is_users(entry: TracebackType) -> bool:
     package = _package(entry)
     return package != _PACKAGE and package not in _MACHINERY and not entry.tb_frame.f_code.co_filename.startswith("<frozen")
+
+
+def _is_in_users_file(entry: TracebackType) -> bool:
+    return is_users(entry.tb_frame.f_code.co_filename)
 
 
 def _has_own_frames(error: BaseException) -> bool:
