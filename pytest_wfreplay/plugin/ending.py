@@ -12,7 +12,7 @@ import pytest
 
 from pytest_wfreplay.errors import WfreplayError
 from pytest_wfreplay.plugin.fixtures import settings_of
-from pytest_wfreplay.plugin.gates import Verdict, judged
+from pytest_wfreplay.plugin.gates import NAMED, Verdict, judged
 from pytest_wfreplay.plugin.ledger import Told, ledger_of
 from pytest_wfreplay.plugin.tally import blocked_plugins
 from pytest_wfreplay.plugin.unused import look
@@ -61,7 +61,7 @@ def conclude(session: pytest.Session, tally: Tally | None) -> None:
     has_unused = settings.unused == "fail" and tally is not None and tally.found is not None and bool(tally.found.unused)
     if has_unused or any(verdict.verdict == "failed" for verdict in verdicts):
         _fail(session)
-    lines = [verdict.line(named=_named(config)) for verdict in verdicts if verdict.is_remarkable or config.option.verbose >= 0]
+    lines = [verdict.line(named=_named(config)) for verdict in verdicts if verdict.is_remarkable or _verbosity(config) >= 0]
     account = Account(settings.mode.name, tests, verdicts, _unused(tally, settings.root), int(session.exitstatus))
     lines += _written(session, settings, account)
     config.stash[LINES] = lines
@@ -95,7 +95,12 @@ def _fail(session: pytest.Session) -> None:
 
 def _named(config: pytest.Config) -> int:
     """How many tests a line names: all of them for `-v`."""
-    return 3 if config.option.verbose <= 0 else 1000
+    return NAMED if _verbosity(config) <= 0 else 1000
+
+
+def _verbosity(config: pytest.Config) -> int:
+    """How much people want to hear; with `-p no:terminal` nobody was asked."""
+    return int(config.getoption("verbose", default=0))
 
 
 def _unused(tally: Tally | None, root: Path) -> tuple[str, ...] | None:

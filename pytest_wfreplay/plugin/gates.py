@@ -111,7 +111,7 @@ def _rate(gate: Gate, tests: Sequence[Told]) -> Verdict:
 def _latency(gate: Gate, tests: Sequence[Told]) -> Verdict:
     took = _told(tests, "latency_ms")
     if not took:
-        return Verdict(gate, "unmeasured", "no run told how long it took")
+        return Verdict(gate, "unmeasured", _silence(tests) or "no run told how long it took")
     over = tuple(one for one in took if one[1] > gate.bound)
     if over:
         return Verdict(gate, "failed", f"{len(over)} of {len(took)} tests took longer, in ms", took[0][1], over)
@@ -131,12 +131,17 @@ def _sum(gate: Gate, tests: Sequence[Told], fact: str, unit: str, what: str) -> 
     calls = sum(test.facts.get("harness_calls", 0) for test in tests)
     silent = calls - sum(test.facts.get(f"told_{what}", 0) for test in tests)
     if not took:
-        return Verdict(gate, "unmeasured", f"no run told its {what}" if calls else "no run called a harness")
+        return Verdict(gate, "unmeasured", f"no run told its {what}" if calls else _silence(tests) or "no run called a harness")
     whole = sum((value for _, value in took), Decimal(0))
     note = f"{silent} of {calls} harness calls did not tell their {what}" if silent else ""
     if whole > gate.bound:
         return Verdict(gate, "failed", f"{plainly(whole)} {unit}", whole, tuple(took), note)
     return Verdict(gate, "passed", f"{plainly(whole)} {unit}", whole, note=note)
+
+
+def _silence(tests: Sequence[Told]) -> str:
+    """Why nobody could tell anything, if that is why."""
+    return "what runs live is not measured" if any(test.outcome == "live" for test in tests) else ""
 
 
 def _told(tests: Sequence[Told], fact: str) -> list[tuple[str, Decimal]]:

@@ -41,9 +41,10 @@ class Takes:
         settings.hosts()
         try:
             self._redactor = settings.redactor()
+            settings.hiding()
         except ConfigurationError as error:
             raise pytest.UsageError(f"ini wfreplay_redact: {error} {error.hint}".rstrip()) from None
-        plans = Plans(settings)
+        plans = Plans(settings, self._redactor)
         self._plans = {item: plans.of(item, marker_wishes(item)) for item in items}
         self._rivals = Rivals()
         self._running: Take | None = None
@@ -117,7 +118,7 @@ class Takes:
             return (yield)
         error = call.excinfo.value if call.excinfo is not None else None
         has_words_only = False
-        if error is not None and not item.config.option.fulltrace:
+        if error is not None and not getattr(item.config.option, "fulltrace", False):
             has_words_only = not tidy(error) and isinstance(error, WfreplayError)
             # pytest's own traceback was taken before.
             call.excinfo = pytest.ExceptionInfo.from_exception(error)

@@ -120,6 +120,28 @@ def test_a_gate_that_had_nothing_to_measure_says_so(project: Project) -> None:
     assert gates(ran.text) == ["wfreplay: gate --wfreplay-max-tokens=600 passed, and proves nothing: no run called a harness"]
 
 
+def test_what_runs_live_is_not_measured_and_the_gates_say_so(project: Project) -> None:
+    project.write(text=TESTS)
+    ran = project.run("--wfreplay=live", "--wfreplay-max-tokens=1", "--wfreplay-max-latency-ms=1", "--wfreplay-min-pass-rate=1")
+    assert (ran.code, gates(ran.text)) == (
+        0,
+        [
+            "wfreplay: gate --wfreplay-min-pass-rate=1 passed: 3 of 3 tests passed",
+            "wfreplay: gate --wfreplay-max-latency-ms=1 passed, and proves nothing: what runs live is not measured",
+            "wfreplay: gate --wfreplay-max-tokens=1 passed, and proves nothing: what runs live is not measured",
+        ],
+    )
+
+
+def test_a_gate_fails_a_session_that_prints_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.wfreplay\n@pytest.mark.xfail\ndef test_it():\n    assert False\n")
+    others = "inline_snapshot randomly recording rerunfailures syrupy timeout xdist asyncio anyio cacheprovider terminal"
+    alone = [f"-pno:{name}" for name in others.split()]
+    assert pytester.runpytest_subprocess(*alone).ret == 0
+    result = pytester.runpytest_subprocess(*alone, "--wfreplay-min-pass-rate=1")
+    assert (result.ret, result.stdout.str(), "INTERNALERROR" in result.stderr.str()) == (1, "", False)
+
+
 def test_a_session_without_a_test_of_ours_says_that_its_gates_prove_nothing(project: Project) -> None:
     project.write(text="def test_plain():\n    pass\n")
     ran = project.replay("--wfreplay-min-pass-rate=1", "--wfreplay-max-latency-ms=5")
