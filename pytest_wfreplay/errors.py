@@ -128,8 +128,7 @@ class WorkflowTimeoutError(WfreplayError, TimeoutError):
 
     def __init__(self, timeout: float, elapsed: float) -> None:
         super().__init__(f"The workflow did not end within {timeout:g} s.", hint="Raise timeout=, or find the agent that never ends.")
-        self.timeout = timeout
-        self.elapsed = elapsed
+        self.timeout, self.elapsed = timeout, elapsed
 
 
 class StepTimeoutError(WfreplayError, TimeoutError):
@@ -145,10 +144,8 @@ class ActivationLimitError(WfreplayError):
     """Agents or handlers go round in a circle. `cycle` names it, `limit` is max_activations."""
 
     def __init__(self, limit: int, cycle: Sequence[str]) -> None:
-        super().__init__(
-            f"More than {limit} activations: {' -> '.join(cycle)}",
-            hint="Give one of them a when= guard, or end the run with end_when=.",
-        )
+        message = f"More than {limit} activations: {' -> '.join(cycle)}"
+        super().__init__(message, hint="Give one of them a when= guard, or end the run with end_when=.")
         self.limit = limit
         self.cycle = tuple(cycle)
 
@@ -250,11 +247,7 @@ class UnrecordedStepError(DivergenceError):
 
 
 class LiveCallBlocked(WfreplayError):  # noqa: N818 - the contract's name
-    """Replay reached for the network or a new process; nothing was sent or started.
-
-    `test` is the test, `what` is `connect`, `look up` or `process`, `target` the address, the name or the command (without secrets), `line` is
-    `path:line` of the user's code, empty where nobody knows.
-    """
+    """Replay reached for the network or a new process. `test`, `what` (`connect`, `look up`, `process`), `target` and `line` say who, and for what."""
 
     def __init__(self, message: str, *, test: str = "", what: str = "", target: str = "", line: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -265,7 +258,10 @@ class LiveCallBlocked(WfreplayError):  # noqa: N818 - the contract's name
 
 
 class SecretLeakError(WfreplayError):
-    """A known secret would have reached the disk; nothing was written."""
+    """A known secret would have reached the disk; nothing was written. `path` is the file, `place` where in it; the value is told nowhere."""
+
+    path: str = ""
+    place: str = ""
 
 
 class SnapshotFormatError(WfreplayError):
