@@ -37,7 +37,8 @@ class Verifier(Recorder):
     """Holds one live run against one recording; `found` is told what differs."""
 
     def __init__(self, run: RunFacts, naming: Naming, finding: Finding, found: Callable[[Divergence], None]) -> None:
-        super().__init__(run, naming, clean=finding.matching.cleaning)
+        # Volatile values stay as they are until they stand beside the recorded ones: only there it shows what they are called.
+        super().__init__(run, naming, clean=finding.matching.redacting)
         self._finding = finding
         self._found = found
 
@@ -121,10 +122,10 @@ def _of_steps(finding: Finding, pairs: dict[str, Entry], current: Sequence[Entry
             told.add(entry.key)
             continue
         if matching.looks_at.inputs and not matching.agree(entry.input, now.input, partial(matching.ignoring.input, entry.key)):
-            yield step.divergence("input_mismatch", "was given another input than recorded", entry.input, now.input)
+            yield step.divergence("input_mismatch", "was given another input than recorded", entry.input, _beside(finding, entry.input, now.input))
         was_given, is_given = _outcome(entry), _outcome(now)
         if matching.looks_at.trace and not matching.agree(was_given, is_given, partial(_without, finding, entry.key)):
-            yield step.divergence("outcome", "gave another answer than recorded", was_given, is_given)
+            yield step.divergence("outcome", "gave another answer than recorded", was_given, _beside(finding, was_given, is_given))
     known = {entry.key for entry in pairs.values()}
     new = [entry for entry in current if entry.key not in known]
     for entry in new:
@@ -156,6 +157,11 @@ class _Step:
             guess="the service answers otherwise now" if kind == "outcome" else "",
             context=around(signals, at) if at else (),
         )
+
+
+def _beside(finding: Finding, recorded: JSON | Absent, current: JSON | Absent) -> JSON | Absent:
+    """This run's value as it is shown beside the recorded one."""
+    return current if isinstance(current, Absent) else finding.matching.beside(recorded, current)
 
 
 def _speaker(signal: Signal) -> str | None:
@@ -199,7 +205,8 @@ class _Saying:
 
 def _of_trace(finding: Finding, heard: Sequence[Signal], pairs: dict[str, Entry], *, is_concurrent: bool) -> Iterator[Divergence]:
     names = {now.key: key for key, now in pairs.items() if now.key != key}
-    recorded, current = _said(finding, finding.recording.signals, {}), _said(finding, heard, names)
+    recorded = _said(finding, finding.recording.signals, {})
+    current = _said(finding, heard, names, recorded)
     before, after = [one for _, one in recorded], [one for _, one in current]
     if before == after or (is_concurrent and _are_alike(before, after)):
         return
@@ -241,11 +248,17 @@ def _shown(saying: _Saying) -> JSON:
     return {"name": saying.name, "payload": json.loads(saying.payload)}
 
 
-def _said(finding: Finding, signals: Sequence[Signal], names: dict[str, str]) -> list[tuple[int, _Saying]]:
-    """The sayings of a trace with their positions, texts in one piece; steps are called as `names` says, where it says anything."""
+def _said(
+    finding: Finding, signals: Sequence[Signal], names: dict[str, str], beside: Sequence[tuple[int, _Saying]] = ()
+) -> list[tuple[int, _Saying]]:
+    """The sayings of a trace with their positions, texts in one piece; steps are called as `names` says, where it says anything.
+
+    Volatile values of a live one are named as in the one `beside` it, saying for saying.
+    """
+    volatile = finding.matching.names
     ignoring = finding.matching.ignoring
     labels: dict[str, str] = {}
-    said = []
+    said: list[tuple[int, _Saying]] = []
     for position, signal in _in_one_piece(signals):
         payload, source = signal.payload, signal.source
         if ignoring:
@@ -254,6 +267,9 @@ def _said(finding: Finding, signals: Sequence[Signal], names: dict[str, str]) ->
             payload = {**payload, "step": names[str(payload["step"])]}
         activation = source.activation if source else None
         activation = names.get(f"{activation}/harness", f"{activation}/harness").removesuffix("/harness") if activation is not None else None
+        if volatile.kinds:
+            twin = beside[len(said)][1] if len(said) < len(beside) else None
+            payload = volatile.json(payload if twin is None else volatile.agreed(json.loads(twin.payload), payload))
         spelled = canonical(payload)
         labels[signal.id] = f"{signal.name} {activation} {spelled}"
         parent = labels.get(source.parent or "") if source else None

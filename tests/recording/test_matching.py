@@ -326,3 +326,12 @@ def test_a_slow_clock_makes_no_difference(play):
 
     for then, now in ((0, 1), (1, 0)):
         assert play(test(now), play(test(then), matching=named()).cassette, matching=named()).kinds == []
+
+
+@pytest.mark.parametrize("is_typed", [False, True])
+def test_a_live_run_is_verified_by_its_names_too(play, is_typed):
+    plan = [("ask", 0, 1), ("tell", 4, 5), ("ask", 2, 3)]
+    recorded = play(errand(plan[:1], is_typed=is_typed), matching=named()).cassette
+    verified = play(errand(plan[:1], is_typed=is_typed), recorded, act="verify", matching=named())
+    assert (verified.error, verified.kinds) == (None, []), verified.report
+    assert play(errand(plan, is_typed=is_typed), recorded, act="verify", matching=named()).kinds != []
