@@ -259,9 +259,7 @@ class Normaliser:
     def _paired(self, was: _Volatile, now: _Volatile, guess: _Names) -> str:
         """The name of this run's value, which stands where `was` stood: that one, unless one of them belongs to another."""
         self._taken(was.text)
-        if now.text == was.text:
-            return was.text
-        if now.is_name:
+        if now.text == was.text or now.is_name:
             return now.text
         asked = now.kind, now.value
         if asked not in guess.of and was.text not in guess.owners:
