@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from pytest_wfreplay.clock import SystemClock, iso
+from pytest_wfreplay.clock import SystemClock, iso, seeded
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.recording.caller import caller
 from pytest_wfreplay.recording.cassette import Cassette
@@ -31,7 +31,7 @@ from pytest_wfreplay.steps.line import Line
 from pytest_wfreplay.steps.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from pytest_wfreplay.recording.cleaning import Cleaning
     from pytest_wfreplay.recording.modes import Act
@@ -64,10 +64,14 @@ class Treatment:
     feed: Feeding | None = None
     #: The steps that are to be done again, where not all are.
     picked: Picked | None = None
-    #: What does the step of a key again, for a step that was refused.
+    #: What keeps the recorded replies and accepts the rest.
+    accept: str = ""
+    #: What records the step of a key again.
     again: Callable[[str], str] | None = None
     #: Seconds to wait for the test to cancel a run that was cancelled when it was recorded, beyond the recorded duration.
     patience: float = 1.0
+    #: What draws the order in which concurrent work ends; None for the recorded order.
+    seed: int | None = None
 
     @property
     def clean(self) -> Cleaning:
@@ -88,7 +92,8 @@ class Deck:
         recorded = cassette.runs if cassette else ()
         for number, recording in enumerate(recorded, 1):
             self._waiting.setdefault(recording.metadata.workflow, deque()).append((number, recording))
-        self._recorded = len(recorded)
+        self._recorded = recorded
+        treatment.matching.take(recorded)
         self._runs = 0
         self._is_closed = False
         self._bare = self._open_bare()
@@ -111,6 +116,11 @@ class Deck:
         return any(
             not journal.is_empty if isinstance(journal, Recorder) else isinstance(journal, Extender) and journal.has_worked for journal in journals
         )
+
+    @property
+    def recorded_keys(self) -> set[str]:
+        """The keys of all recorded steps."""
+        return {entry.key for recording in self._recorded for entry in recording.entries}
 
     @property
     def rules(self) -> bool:
@@ -146,15 +156,22 @@ class Deck:
         # Its cassette knows the workflow without secrets.
         run = replace(run, workflow=self._treatment.clean.optional_name(run.workflow))
         waiting = self._waiting.get(run.workflow)
-        number, recording = waiting.popleft() if waiting else (self._recorded + self._runs, None)
+        number, recording = waiting.popleft() if waiting else (len(self._recorded) + self._runs, None)
         if recording is None and self.act not in {"record", "extend"}:
             self._refuse(run)
         place = self._place(f"run {number} {run.workflow!r}")
+        if recording is not None:
+            self._treatment.matching.meet(recording.initial_state, run.initial_state)
         journal = self._recorder(run) if recording is None else self._journal(run, recording, place)
         if isinstance(journal, Replayer):
             journal.wait_for_others(journal.duration_ms() / 1000 + self._treatment.patience)
         self._journals.append((number, journal))
         return journal
+
+    def normalise(self, kinds: Collection[str]) -> None:
+        """Give more kinds of volatile values steady names. Raises `ConfigurationError` for an unknown one."""
+        self._treatment.matching.names.add(kinds)
+        self._treatment.matching.take(self._recorded)
 
     def close(self) -> None:
         """The test has ended: compare its own steps, and find the runs that never started."""
@@ -183,13 +200,14 @@ class Deck:
         """The journal of a run that has a recording."""
         treatment, found = self._treatment, self.divergences.append
         if self.act == "replay":
-            return Replayer(recording, treatment.matching, place, found=found)
+            luck = None if treatment.seed is None else seeded(f"{treatment.seed} {place.run}")
+            return Replayer(recording, treatment.matching, place, found=found, luck=luck)
         if self.act == "verify":
             metadata = recording.metadata
             return Verifier(run, Naming(metadata.id, metadata.name, metadata.tags), Finding(recording, treatment.matching, place), found)
         extends = self.act == "extend"
         picked = treatment.picked if self.works else None
-        policy = Policy(does_unknown=extends, drops_unused=extends, picked=picked, advice=treatment.again)
+        policy = Policy(does_unknown=extends, drops_unused=extends, picked=picked)
         return Extender(run, recording, treatment.matching, place, policy, found=found, feed=treatment.feed)
 
     def _open_bare(self) -> _Kept | LiveJournal:
@@ -227,7 +245,16 @@ class Deck:
 
     def _place(self, run: str) -> Place:
         treatment = self._treatment
-        return Place(run, treatment.shown, caller(below=treatment.root), treatment.commands, treatment.root)
+        return Place(
+            run,
+            treatment.shown,
+            caller(below=treatment.root),
+            treatment.commands,
+            treatment.root,
+            treatment.accept,
+            treatment.again,
+            lambda: treatment.matching.told(self._recorded),
+        )
 
 
 def _recording(journal: _Kept) -> Recording:

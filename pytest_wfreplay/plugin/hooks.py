@@ -64,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     if os.environ.get("WFREPLAY_MODE") or asked_for(config):
         settings_of(config)
+    picked = settings_of(config).picked if config.getoption("wfreplay_only") else None
+    if picked is not None:
+        from pytest_wfreplay.plugin.picking import Picking
+
+        config.pluginmanager.register(Picking(picked), "wfreplay-picking")
     config.stash[_collected] = Collected()
     config.pluginmanager.register(config.stash[_collected], "wfreplay-collected")
 

@@ -18,10 +18,12 @@ import pytest
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.plugin.gates import Gate, gates_asked
 from pytest_wfreplay.plugin.written import file_asked
-from pytest_wfreplay.recording.modes import MODES, Mode, mode_named, narrower
+from pytest_wfreplay.recording.modes import MODES, PICKING, Mode, mode_named, narrower
+from pytest_wfreplay.recording.picked import Picked
 
 if TYPE_CHECKING:
     from pytest_wfreplay.plugin.hosts import Hosts
+    from pytest_wfreplay.recording.hiding import Hiding
     from pytest_wfreplay.redact import Redactor
 
 NONE = MODES[0]
@@ -34,7 +36,7 @@ UNUSED = ("warn", "fail", "ignore", "delete")
 class Settings:
     """What holds for the whole session. `pytest_wfreplay_configure` may change what is here, but not widen the mode.
 
-    `redact` are regular expressions, `allowed_hosts` hosts that code under test may reach in replay.
+    `redact` are regular expressions and paths, `allowed_hosts` hosts that code under test may reach in replay.
     """
 
     mode: Mode
@@ -43,11 +45,15 @@ class Settings:
     testpaths: tuple[str, ...] = ()
     redact: list[str] = field(default_factory=list)
     allowed_hosts: list[str] = field(default_factory=list)
+    #: The kinds of volatile values that get steady names.
+    normalise: list[str] = field(default_factory=list)
     #: How large a cassette may be, in bytes; None for the default.
     max_bytes: int | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: What becomes of cassettes that no test uses.
     unused: str = UNUSED[0]
+    #: The steps that are to be done again, where not all are.
+    picked: Picked | None = None
     #: What the session must keep to.
     gates: tuple[Gate, ...] = ()
     #: Where the session's report for tools is written; None for nowhere, and in workers of pytest-xdist.
@@ -59,9 +65,20 @@ class Settings:
         Raises:
             ConfigurationError: the ini has something that is not a regular expression.
         """
+        from pytest_wfreplay.recording.hiding import is_path
         from pytest_wfreplay.redact import Redactor, Rule, known_secrets
 
-        return Redactor(known=known_secrets(self.environ), rules=tuple(Rule(pattern) for pattern in self.redact))
+        return Redactor(known=known_secrets(self.environ), rules=tuple(Rule(pattern) for pattern in self.redact if not is_path(pattern)))
+
+    def hiding(self) -> Hiding:
+        """The places that are secret by what the ini says.
+
+        Raises:
+            ConfigurationError: one of them is not a path.
+        """
+        from pytest_wfreplay.recording.hiding import Hiding, is_path
+
+        return Hiding(tuple(path for path in self.redact if is_path(path)))
 
     def hosts(self) -> Hosts:
         """The hosts that code under test may reach in replay.
@@ -88,13 +105,16 @@ def session_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a setting cannot be meant.
     """
     try:
+        mode, picked = _mode(config, os.environ), _picked(config)
         settings = Settings(
-            mode=_mode(config, os.environ),
+            mode=PICKING[mode.name] if picked else mode,
+            picked=picked,
             root=config.rootpath,
             cassette_dir=config.rootpath / str(config.getini("wfreplay_cassette_dir")),
             testpaths=tuple(config.getini("testpaths")),
             redact=list(config.getini("wfreplay_redact")),
             allowed_hosts=list(config.getini("wfreplay_allowed_hosts")),
+            normalise=_kinds(config.getini("wfreplay_normalise")),
             max_bytes=_count(str(config.getini("wfreplay_max_bytes"))),
             environ=dict(os.environ),
             unused=_unused(config, os.environ),
@@ -144,7 +164,22 @@ def _asked(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, str]
         return named, "--wfreplay"
     if records:
         return "rewrite", "--record"
+    if config.getoption("wfreplay_only"):
+        return "rewrite", "--wfreplay-only"
     return environ.get("WFREPLAY_MODE", "").strip(), "WFREPLAY_MODE"
+
+
+def _picked(config: pytest.Config) -> Picked | None:
+    """The steps that are to be done again: `--wfreplay-only`, which may be given more than once."""
+    patterns = config.getoption("wfreplay_only")
+    if not patterns:
+        return None
+    named = config.getoption("wfreplay")
+    if named is not None and named not in PICKING:
+        raise pytest.UsageError(
+            f"--wfreplay-only records steps again, and --wfreplay={named} does not: leave it out, or give {' or '.join(PICKING)}."
+        )
+    return Picked(tuple(patterns))
 
 
 def _named(name: str, where: str) -> Mode:
@@ -152,6 +187,17 @@ def _named(name: str, where: str) -> Mode:
         return mode_named(name)
     except ConfigurationError as error:
         raise pytest.UsageError(f"{where}: {error} {error.hint}") from None
+
+
+def _kinds(kinds: list[str]) -> list[str]:
+    """The kinds of volatile values that the ini names."""
+    if kinds:
+        from pytest_wfreplay.normalise import KINDS
+
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ConfigurationError(f"ini wfreplay_normalise has {kind!r}.", hint=f"It takes {', '.join(KINDS)}.")
+    return list(kinds)
 
 
 def _count(text: str) -> int | None:

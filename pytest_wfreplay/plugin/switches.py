@@ -15,7 +15,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "where there is no cassette; new_episodes: replay what is known, record the rest; rewrite: record; live: no cassettes.",
     },
     "--wfreplay-allow-ci": {"action": "store_true", "default": False, "help": "Let CI record: by default a set CI variable forbids it."},
-    "--wfreplay-only": {"metavar": "STEP_PATTERN", "help": "Record again just the steps whose key matches, such as 'classify*'; keep all others."},
+    "--wfreplay-only": {
+        "action": "append",
+        "metavar": "STEP_PATTERN",
+        "help": "Record again just the steps whose key matches, such as 'classify*'; keep all others. It may be given more than once.",
+    },
     "--wfreplay-json": {"metavar": "FILE", "help": "Write what every test did, and every divergence, as JSON."},
     "--wfreplay-unused": {"metavar": "CHOICE", "help": "Cassettes that no test uses: warn (default), fail, ignore or delete."},
     "--wfreplay-always-replay": {
@@ -35,7 +39,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 INI: dict[str, dict[str, Any]] = {
     "wfreplay_mode": {"help": "The mode when neither the command line nor WFREPLAY_MODE says one.", "default": ""},
     "wfreplay_cassette_dir": {"help": "Where cassettes lie, below the rootdir.", "default": "cassettes"},
-    "wfreplay_redact": {"help": "Regular expressions of what must not reach a cassette.", "type": "linelist", "default": []},
+    "wfreplay_redact": {"help": "What must not reach a cassette: regular expressions, or paths as in ignore.", "type": "linelist", "default": []},
+    "wfreplay_normalise": {"help": "Volatile values that get steady names: uuid, timestamp, temp_path, port.", "type": "args", "default": []},
     "wfreplay_max_bytes": {"help": "How large a cassette may be.", "default": ""},
     "wfreplay_allowed_hosts": {"help": "Hosts that code under test may reach in replay.", "type": "linelist", "default": []},
 }

@@ -9,27 +9,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_wfreplay.clock import SystemClock, read_iso
 from pytest_wfreplay.deck import Deck, Treatment
-from pytest_wfreplay.errors import CassetteError, CassetteMissing, ConfigurationError, WfreplayError
-from pytest_wfreplay.plugin.asked import checked, offered
+from pytest_wfreplay.errors import CassetteError, ConfigurationError, WfreplayError
+from pytest_wfreplay.normalise import Normaliser
+from pytest_wfreplay.plugin import commands
+from pytest_wfreplay.plugin.asked import judge, offered
 from pytest_wfreplay.plugin.guard import Guard
+from pytest_wfreplay.plugin.opening import opened
 from pytest_wfreplay.plugin.refused import refusing
-from pytest_wfreplay.plugin.rivals import Plan, file_name
+from pytest_wfreplay.plugin.rivals import Plan, called, file_name
 from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
 from pytest_wfreplay.plugin.threads import carrying_context
 from pytest_wfreplay.plugin.traceback import divergence_in
 from pytest_wfreplay.plugin.unused import home
 from pytest_wfreplay.recording.cassette import MAX_BYTES
 from pytest_wfreplay.recording.divergence import error_of
+from pytest_wfreplay.recording.hiding import is_path
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import Matching
+from pytest_wfreplay.recording.modes import WORKS, WRITES
+from pytest_wfreplay.redact import PLACEHOLDER
 from pytest_wfreplay.steps.scope import Scope, entered
 from pytest_wfreplay.stores.cassette_file import CassetteFile
 
@@ -64,7 +71,8 @@ class Take:
         self.has_failed_part = False
         self._problem: WfreplayError | None = None
         self.guard = Guard(item.nodeid, self.command, settings.hosts(), redactor, str(settings.root))
-        self._matching = Matching()
+        self._hiding = settings.hiding()
+        self.matching = Matching(hiding=self._hiding)
         self._partial: PartialFile | None = None
         #: What was recorded, until the test has ended.
         self._staged: Cassette | None = None
@@ -77,7 +85,13 @@ class Take:
     @property
     def command(self) -> str:
         """What records this test again."""
-        return f'pytest --record "{self.item.nodeid}"'
+        return commands.record(self.selection)
+
+    @property
+    def selection(self) -> str:
+        """The test as people type it; with all its parameters where one of them is a secret."""
+        nodeid = self.item.nodeid
+        return nodeid if self.redactor.text(nodeid) == nodeid else self.redactor.text(nodeid.partition("[")[0])
 
     @property
     def shown(self) -> str:
@@ -99,9 +113,9 @@ class Take:
         """Know what is wished for, and read the cassette."""
         wishes = self.wishes
         self.mode = self.settings.narrowed(wishes.mode)
-        for rule in wishes.redact:
-            self.redactor = self.guard.redactor = self.redactor.with_rule(rule)
-        self._matching = Matching(wishes.match or "strict", Ignoring(wishes.ignore), self.clean)
+        self.redact(*wishes.redact)
+        names = Normaliser(self.settings.normalise)
+        self.matching = Matching(wishes.match or "strict", Ignoring(wishes.ignore), self.clean, names, judge(self.item), self._hiding)
         self.deck = self._opened()
 
     def _ask(self, request: pytest.FixtureRequest) -> None:
@@ -111,9 +125,13 @@ class Take:
         name = self.wishes.cassette if self.wishes.cassette is not None else str(request.getfixturevalue("wfreplay_cassette_name"))
         self.path = folder / file_name(name)
 
-    def ignore(self, *paths: str) -> None:
-        """Leave more out of what is compared."""
-        self._matching.ignoring = Ignoring((*self._matching.ignoring.paths, *paths))
+    def redact(self, *rules: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
+        """Take more out of what is kept and compared. Raises `ConfigurationError` for what is neither a path nor a rule."""
+        for rule in rules:
+            if is_path(rule):
+                self._hiding.add([str(rule)])
+            else:
+                self.redactor = self.guard.redactor = self.redactor.with_rule(rule, replacement)
 
     def clean(self, value: JSON) -> JSON:
         """A JSON value without secrets."""
@@ -153,33 +171,24 @@ class Take:
     def file(self) -> CassetteFile:
         """The file of the cassette."""
         limit = self.settings.max_bytes or MAX_BYTES
-        return CassetteFile(self.path, command=self.command, max_bytes=limit, test=self.owner)
+        return CassetteFile(self.path, command=self.command, max_bytes=limit, test=self.owner, leak=self._leak)
+
+    def _leak(self, text: str) -> int | None:
+        # Asked for late: rules are added while the test runs.
+        return self.redactor.leaked_at(text)
 
     @property
     def owner(self) -> str | None:
         """The name by which this test's runs are known in a cassette that it shares; None in one of its own."""
-        return None if self.wishes.cassette is None else self.item.nodeid
+        return None if self.wishes.cassette is None else called(self.item, self.redactor)
 
     def _opened(self) -> Deck:
         """Read the cassette as the mode wants it; what is wrong with it is raised when the test is called."""
-        file = self.file
-        act = self.mode.act(is_there=file.exists())
-        cassette: Cassette | None = None
         try:
-            if act == "refuse":
-                raise CassetteMissing(self.shown, "there is no cassette for this test", hint=f"Record it: {self.command}")
             with self._told():
-                if act == "replay":
-                    cassette = file.read()
-                    if self.owner is not None and not cassette.has(self.owner):
-                        act = self.mode.act_in_shared()
-                if act == "record":
-                    self._partial = file.partial()
-            if act != "replay":
-                cassette = None
-            if cassette is not None:
-                cassette = checked(self.item, cassette.of(self.owner) if self.owner is not None else cassette)
-                self._check_age(cassette)
+                act, cassette = opened(self)
+                if act in WORKS & WRITES:
+                    self._partial = self.file.partial()
         except WfreplayError as problem:
             self._problem = problem
             return Deck("replay", self._treatment())
@@ -199,13 +208,16 @@ class Take:
 
     def _treatment(self) -> Treatment:
         return Treatment(
-            matching=self._matching,
+            matching=self.matching,
             shown=self.shown,
             test=self.item.nodeid,
             name=self.owner,
             commands=(f"record again: {self.command}",),
+            accept="" if self.mode.name == "accept" else commands.accept(self.selection),
+            again=partial(commands.again, self.selection, picked=self.settings.picked.patterns if self.settings.picked else ()),
             root=str(self.settings.root),
             feed=self._partial.begin if self._partial is not None else None,
+            picked=self.settings.picked,
         )
 
     def _scope(self) -> Scope | None:
@@ -214,20 +226,12 @@ class Take:
         scope = refusing(self._problem) if self._problem is not None else self.deck.scope
         return scope if self.deck.works else self.guard.over(scope, self.deck.divergences, self._problem)
 
-    def _check_age(self, cassette: Cassette) -> None:
-        limit = self.wishes.max_age
-        for recording in cassette.runs if limit is not None else ():
-            if recording.metadata.created_at:
-                age = (SystemClock().now() - read_iso(recording.metadata.created_at)).total_seconds()
-                if limit is not None and age > limit:
-                    raise CassetteError(self.shown, f"recorded {_span(age)} ago; max_age is {_span(limit)}", hint=f"Record it again: {self.command}")
-
     def _settle_failure(self, error: BaseException | None) -> None:
         """The test failed: keep what was recorded beside the cassette, and let a divergence that was swallowed speak."""
         swallowed = list(self._deck().divergences)
         deck = self._close()
         self.guard.tell(error)
-        if deck.act == "record" and deck.has_run:
+        if deck.writes and deck.has_worked:
             self._keep_beside(deck, error)
         if not swallowed:
             return
@@ -262,11 +266,12 @@ class Take:
                 f"{self.item.nodeid} is marked with wfreplay and never ran a workflow or a step: it proves nothing.",
                 hint="Run a workflow in it, or take the marker away.",
             )
-        if deck.act == "record":
+        if deck.writes:
             with self._told():
-                self._staged = offered(self.item, deck.cassette())
-                self.file.stage(self._staged)
-        self.did = {"record": RECORDED, "replay": REPLAYED, "live": LIVE}[deck.act]
+                self._staged = offered(self.item, deck.cassette(), self.matching.cleaning)
+                if deck.has_worked:
+                    self.file.stage(self._staged)
+        self.did = LIVE if deck.works and not deck.writes else RECORDED if deck.has_worked else REPLAYED
 
     def conclude(self, *, has_passed: bool) -> None:
         """The test has ended, its teardown too: what it recorded is written now, or stays beside."""
@@ -292,9 +297,3 @@ class Take:
 
 def _is_let_off(error: BaseException) -> bool:
     return is_skip(error) or isinstance(error, pytest.xfail.Exception)
-
-
-def _span(seconds: float) -> str:
-    """Seconds, or days where there are many."""
-    days = seconds / 86400
-    return f"{seconds:.0f} s" if days < 2 and seconds >= 10 else f"{seconds:g} s" if days < 2 else f"{days:.0f} days"  # noqa: PLR2004 - see above

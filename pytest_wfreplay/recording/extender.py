@@ -49,8 +49,6 @@ class Policy:
     drops_unused: bool = False
     #: Do these again, known or not; of them, too, what does not come again is left out.
     picked: Picked | None = None
-    #: What else people can type when a step of that key is refused.
-    advice: Callable[[str], str] | None = None
 
     @property
     def works(self) -> bool:
@@ -213,7 +211,7 @@ class Extender(Replayer):
         finding = Finding(self.recording, self._matching, self._place)
         for known in self._memory.left_over():
             if not (self._policy.drops_unused or known.entry.key in self._again):
-                yield self._advised(unused(finding, self._memory, known))
+                yield unused(finding, self._memory, known)
 
     def kept(self) -> Recording:
         """What is kept of the recording and of this run."""
@@ -224,11 +222,11 @@ class Extender(Replayer):
         return super()._refusal(self._advised(divergence))
 
     def _advised(self, divergence: Divergence) -> Divergence:
-        """With what people can type to go on from here."""
-        if self._policy.advice is None or divergence.step is None:
+        """With the pattern to add, where a step that is not known was begun because of one that was done again."""
+        place = divergence.place
+        if self._policy.picked is None or divergence.kind != "unrecorded_step" or divergence.step is None or place.again is None:
             return divergence
-        commands = (self._policy.advice(divergence.step), *divergence.place.commands)
-        return replace(divergence, place=replace(divergence.place, commands=commands))
+        return replace(divergence, place=replace(place, commands=(place.again(divergence.step), *place.commands)))
 
 
 def _moved(moving: _Moving, id_: str) -> SignalSource | None:

@@ -11,7 +11,7 @@ from pytest_wfreplay.plugin.settings import is_ci
 if TYPE_CHECKING:
     from conftest import Project
 
-CHOICES = "Choose one of none, once, rewrite, live."
+CHOICES = "Choose one of none, verify, accept, once, new_episodes, rewrite, live."
 
 MODES = """
 import os
@@ -96,6 +96,11 @@ def test_what_cannot_be_meant_is_a_usage_error(project: Project, monkeypatch: py
         usage_error(project, "--record", "--wfreplay=none")
         == "--record means --wfreplay=rewrite, and --wfreplay=none contradicts it: give one of them."
     )
+    assert (
+        usage_error(project, "--wfreplay-only=x", "--wfreplay=accept")
+        == "--wfreplay-only records steps again, and --wfreplay=accept does not: leave it out, or give new_episodes or rewrite."
+    )
+    assert usage_error(project, "--wfreplay-only= ") == "A pattern of steps is blank. Give one such as 'classify*', 'writer#2/*' or 'charge-card#2'."
     monkeypatch.setenv("WFREPLAY_MODE", "Record")
     assert usage_error(project) == f"WFREPLAY_MODE: 'Record' is not a mode. {CHOICES}"
     monkeypatch.delenv("WFREPLAY_MODE")
@@ -113,12 +118,26 @@ def test_ci_replays(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     assert usage_error(project, "--record") == f"--record asks for mode 'rewrite', {locked}"
     assert usage_error(project, "--wfreplay=live") == f"--wfreplay asks for mode 'live', {locked}"
+    assert usage_error(project, "--wfreplay-only=work") == f"--wfreplay-only asks for mode 'rewrite', {locked}"
     monkeypatch.setenv("WFREPLAY_MODE", "once")
     assert usage_error(project) == f"WFREPLAY_MODE asks for mode 'once', {locked}"
     assert project.run("--wfreplay-allow-ci", "-k", "says").code == 0
     monkeypatch.delenv("WFREPLAY_MODE")
     project.ini("wfreplay_mode = rewrite")
     assert project.replay("-k", "says").summary.startswith("wfreplay: 1 replayed")
+    assert not project.was_live
+
+
+@pytest.mark.parametrize("mode", ["verify", "accept", "once", "new_episodes", "rewrite", "live"])
+def test_ci_locks_every_mode_but_none(project: Project, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """Those that go live and those that write, and `verify` and `accept`, which do one of the two."""
+    project.write(text="\n@pytest.mark.wfreplay\ndef test_it(wfreplay):\n    assert wfreplay.mode == 'none'\n    step.run('work', live)\n")
+    monkeypatch.setenv("CI", "1")
+    assert usage_error(project, f"--wfreplay={mode}") == (
+        f"--wfreplay asks for mode {mode!r}, and CI is set: CI replays. Pass --wfreplay-allow-ci if you mean it."
+    )
+    project.ini(f"wfreplay_mode = {mode}")
+    assert project.run().told("test_it")[0].startswith("CassetteMissing")
     assert not project.was_live
 
 

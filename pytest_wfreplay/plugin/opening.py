@@ -1,0 +1,54 @@
+"""What a test's mode makes of its cassette when the test begins: what is done with it, and what is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_wfreplay.clock import SystemClock, read_iso
+from pytest_wfreplay.errors import CassetteError, CassetteMissing
+from pytest_wfreplay.plugin.asked import checked
+from pytest_wfreplay.recording.modes import READS
+
+if TYPE_CHECKING:
+    from pytest_wfreplay.plugin.take import Take
+    from pytest_wfreplay.recording.cassette import Cassette
+    from pytest_wfreplay.recording.modes import Act
+
+
+def opened(take: Take) -> tuple[Act, Cassette | None]:
+    """What is done with a test, and the cassette (its own runs of one that it shares) where that is needed.
+
+    Raises:
+        CassetteError: there is none, or none that can be used. Raises what the project's own check raises, too.
+    """
+    file, owner = take.file, take.owner
+    act = take.mode.act(is_there=file.exists())
+    if act == "refuse":
+        raise CassetteMissing(take.shown, "there is no cassette for this test", hint=f"Record it: {take.command}")
+    if act not in READS:
+        return act, None
+    cassette = file.read()
+    if owner is not None:
+        if not cassette.has(owner):
+            act = take.mode.act_in_shared()
+            if act not in READS:
+                return act, None
+        cassette = cassette.of(owner)
+    cassette = checked(take.item, cassette)
+    _check_age(take, cassette)
+    return act, cassette
+
+
+def _check_age(take: Take, cassette: Cassette) -> None:
+    limit = take.wishes.max_age
+    for recording in cassette.runs if limit is not None else ():
+        if recording.metadata.created_at:
+            age = (SystemClock().now() - read_iso(recording.metadata.created_at)).total_seconds()
+            if limit is not None and age > limit:
+                raise CassetteError(take.shown, f"recorded {_span(age)} ago; max_age is {_span(limit)}", hint=f"Record it again: {take.command}")
+
+
+def _span(seconds: float) -> str:
+    """Seconds, or days where there are many."""
+    days = seconds / 86400
+    return f"{seconds:.0f} s" if days < 2 and seconds >= 10 else f"{seconds:g} s" if days < 2 else f"{days:.0f} days"  # noqa: PLR2004 - see above
