@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound
 from pytest_wfreplay.recording.caller import caller, working_folder
+from pytest_wfreplay.recording.cleaning import Cleaning
 from pytest_wfreplay.recording.divergence import Place
 from pytest_wfreplay.recording.matching import Matching
 from pytest_wfreplay.recording.recorder import Naming, harness_type_of
@@ -15,7 +17,7 @@ from pytest_wfreplay.recording.recording import Recording
 from pytest_wfreplay.recording.replayer import Replayer
 from pytest_wfreplay.recording.store import RecordingQuery
 from pytest_wfreplay.recording.streaming import StoreRecorder
-from pytest_wfreplay.redact import Redactor
+from pytest_wfreplay.redact import Redactor, known_secrets
 from pytest_wfreplay.steps.journal import Journal, LiveJournal, LiveSource, RunFacts
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ class RecordingOptions:
     """How one run is recorded or replayed without a test: `flow.run_reactive(..., recording=RecordingOptions("record", store))`.
 
     `store` is a `SignalStore`, or a `Store` that has one as `.recordings`. `record` needs a store; `replay` a store and an id or a name (the
-    latest completed recording of that name). Raises `ConfigurationError` when something is missing.
+    latest completed recording of that name). Secrets are taken out of what is kept, as in a test: what looks like one, and the values of environment
+    variables whose name says so. Raises `ConfigurationError` when something is missing.
     """
 
     mode: Literal["live", "record", "replay"] = "live"
@@ -69,23 +72,25 @@ class RecordingOptions:
         if self.mode == "live":
             return LiveJournal()
         store: SignalStore = getattr(self.store, "recordings", self.store)  # type: ignore[arg-type]  # a store was asked for
-        clean = Redactor().json
+        cleaning = Cleaning(Redactor(known_secrets(os.environ)).json)
+        name = cleaning.optional_name(self.name)
         if self.mode == "replay":
-            recording = await self._load(store)
+            recording = await self._load(store, name)
             here = working_folder()
             place = Place(f"run of workflow {run.workflow!r}", f"recording {recording.metadata.id}", caller(below=here), root=here)
-            return Replayer(recording, Matching(clean=clean), place)
-        tags = tuple(self.tags)
-        id = await store.create(self.name, tags, harness_type_of(run.harnesses), run.workflow)  # noqa: A001 - the word of the contract
-        return StoreRecorder(run, Naming(id, self.name, tags), store, clean)
+            return Replayer(recording, Matching(clean=cleaning.clean), place)
+        tags = tuple(map(cleaning.name, self.tags))
+        harness_type = harness_type_of(cleaning.mapping(run.harnesses))
+        id = await store.create(name, tags, harness_type, cleaning.optional_name(run.workflow))  # noqa: A001 - the word of the contract
+        return StoreRecorder(run, Naming(id, name, tags), store, cleaning)
 
-    async def _load(self, store: SignalStore) -> Recording:
+    async def _load(self, store: SignalStore, name: str | None) -> Recording:
         if self.recording_id is not None:
             recording = await store.load(self.recording_id)
             if recording is None:
                 raise RecordingNotFound(self.recording_id)
             return recording
-        latest = [one for one in await store.list(RecordingQuery(name=self.name)) if one.status != "recording"]
+        latest = [one for one in await store.list(RecordingQuery(name=name)) if one.status != "recording"]
         recording = await store.load(latest[0].id) if latest else None
         if recording is None:
             raise RecordingNotFound(str(self.name))

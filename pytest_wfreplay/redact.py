@@ -18,7 +18,7 @@ from typing import Final
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.secret_shapes import SHAPES, has_named_values, is_header, is_secret_key, shapes_in, without_named_values
-from pytest_wfreplay.secret_values import SHORTEST_SECRET, leaked, number_spelled, spellings
+from pytest_wfreplay.secret_values import SHORTEST_SECRET, kernel, leaked, number_spelled, spelled
 
 PLACEHOLDER: Final = "[redacted]"
 
@@ -86,8 +86,8 @@ class Redactor:
     known: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
     _atoms: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    #: The known values in all their spellings, the longest first.
-    _spelled: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    #: The known values, the longest first, each with what of it stands in every spelling.
+    _sought: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
     _numbers: frozenset[str] = field(init=False, repr=False, compare=False)
     #: A text with fewer characters holds nothing.
     _shortest: int = field(init=False, repr=False, compare=False)
@@ -96,13 +96,12 @@ class Redactor:
 
     def __post_init__(self) -> None:
         known = frozenset(value for value in self.known if value)
-        spelled = tuple(_longest_first({form for value in known for form in spellings(value)}))
         atoms = {PLACEHOLDER, *(rule.replacement for rule in self.rules if isinstance(rule.pattern, re.Pattern) and rule.replacement)}
         object.__setattr__(self, "known", known)
         object.__setattr__(self, "_atoms", re.compile("(" + "|".join(map(re.escape, _longest_first(atoms))) + ")"))
-        object.__setattr__(self, "_spelled", spelled)
+        object.__setattr__(self, "_sought", tuple((value, kernel(value)) for value in _longest_first(known)))
         object.__setattr__(self, "_numbers", frozenset(filter(None, map(number_spelled, known))))
-        object.__setattr__(self, "_shortest", 0 if self.rules else min([SHORTEST_SECRET, *map(len, spelled)]))
+        object.__setattr__(self, "_shortest", 0 if self.rules else min([SHORTEST_SECRET, *map(len, known)]))
 
     def with_rule(self, pattern: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> Redactor:
         """A redactor with one rule more. Raises `ConfigurationError` for a pattern that is none."""
@@ -182,12 +181,12 @@ class Redactor:
         return text if regex is None else regex.sub(_replaced, text)
 
     def _may_hold(self, text: str) -> bool:
-        return any(form in text for form in self._spelled) or bool(shapes_in(text)) or has_named_values(text)
+        return any(part in text for _, part in self._sought) or bool(shapes_in(text)) or has_named_values(text)
 
     def _searched_in(self, text: str, known: frozenset[str]) -> re.Pattern[str] | None:
         """One regular expression for what may stand in this text: all shapes at once cost twenty times what a few substrings do."""
         shapes = shapes_in(text)
-        present = tuple(form for form in self._spelled if form in text) if known else ()
+        present = tuple(value for value, part in self._sought if part in text) if known else ()
         return _combined(present, shapes) if present or shapes else None
 
     def _dict(self, value: dict[str, JSON], *, hidden: bool) -> JSON:
@@ -238,7 +237,7 @@ def _named_value(value: dict[str, JSON]) -> str | None:
 
 @lru_cache(maxsize=256)
 def _combined(known: tuple[str, ...], shapes: tuple[int, ...]) -> re.Pattern[str]:
-    alternatives = [re.escape(value) for value in known]
+    alternatives = [spelled(value) for value in known]
     alternatives += [f"(?P<shape_{at}>{SHAPES[at].regex.replace('(?P<lead>', f'(?P<lead_{at}>')})" for at in shapes]
     return re.compile("|".join(alternatives), re.DOTALL)
 

@@ -6,11 +6,9 @@ password is `recorded`, it is taken out of what was said and done, and the file 
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote, quote_plus
 
 #: A known value shorter than this is too likely to be an innocent word.
 SHORTEST_SECRET: Final = 8
@@ -33,16 +31,43 @@ _LAYOUT: Final = """
 
 
 @lru_cache(maxsize=1024)
-def spellings(value: str) -> frozenset[str]:
-    """A value as texts spell it: as it is, in JSON (once and twice), in Python, in a URL."""
-    in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-    in_json |= {re.sub(r"\\u[0-9a-f]{4}", lambda found: rf"\u{found[0][2:].upper()}", one) for one in in_json}
-    in_json |= {one.replace("/", r"\/") for one in in_json}
-    in_json |= {json.dumps(one, ensure_ascii=False)[1:-1] for one in in_json}
-    raw = value.encode("utf-8", "surrogatepass")
-    in_urls = {quote(raw), quote(raw, safe=""), quote_plus(raw), quote(raw, safe="!'()*~:@,;+$")}
-    in_urls |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), one) for one in in_urls}
-    return frozenset({value, *in_json, *in_urls, repr(value)[1:-1]})
+def kernel(value: str) -> str:
+    """A part of a value that stands in every spelling of it as it is; the whole value where all spellings are one."""
+    return max(_PLAIN.findall(value), key=len, default="")
+
+
+@lru_cache(maxsize=1024)
+def spelled(value: str) -> str:
+    """A regular expression for a value as texts spell it: as it is, in JSON or Python however often quoted, in a URL."""
+    return "".join(map(_spelled_character, value))
+
+
+def _spelled_character(character: str) -> str:
+    if _PLAIN.fullmatch(character):
+        return character.replace(".", r"\.").replace("-", r"\-")
+    forms = [r"\\{1,64}" if character == "\\" else rf"\\{{0,64}}{re.escape(character)}"]
+    forms.append("".join(f"%(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass")))
+    code = ord(character)
+    if character in _LETTERS:
+        forms.append(rf"\\{{1,64}}{_LETTERS[character]}")
+    if character == " ":
+        forms.append(r"\+")
+    if character == "\n":
+        forms.append(r"[ \t]*\r?\n[ \t]*")
+    if code <= _WIDEST_SHORT:
+        forms.append(rf"\\{{1,64}}u(?i:{code:04x})")
+    else:
+        high, low = divmod(code - 0x10000, 0x400)
+        forms += [rf"\\{{1,64}}u(?i:{0xD800 + high:04x})\\{{1,64}}u(?i:{0xDC00 + low:04x})", rf"\\{{1,64}}U(?i:{code:08x})"]
+    if code <= _WIDEST_BYTE:
+        forms.append(rf"\\{{1,64}}x(?i:{code:02x})")
+    return f"(?:{'|'.join(forms)})"
+
+
+#: What is the same in every spelling.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+_WIDEST_BYTE, _WIDEST_SHORT = 0xFF, 0xFFFF
+_LETTERS: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 
 def number_spelled(value: str) -> str | None:
@@ -52,18 +77,11 @@ def number_spelled(value: str) -> str | None:
 
 def leaked(text: str, known: frozenset[str]) -> int | None:
     """Where in the text of a file a known value still stands; None where none does."""
-    lines, regex = _sought(known)
-    found = [at for at in map(text.find, lines) if at >= 0]
-    if regex is not None and (match := regex.search(text)) is not None:
-        found.append(match.start())
+    found: list[int] = []
+    for value in known:
+        if len(value) < SHORTEST_SECRET or value in _LAYOUT or kernel(value) not in text:
+            continue
+        match = re.search(spelled(value), text)
+        if match is not None:
+            found.append(match.start())
     return min(found, default=None)
-
-
-@lru_cache(maxsize=64)
-def _sought(known: frozenset[str]) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
-    """What is looked for in a file: spellings that stand on one line, and an expression for those that a block literal spreads over several."""
-    values = [value for value in known if len(value) >= SHORTEST_SECRET and value not in _LAYOUT]
-    forms = {form for value in values for form in spellings(value)}
-    forms |= {json.dumps(form, ensure_ascii=is_ascii)[1:-1] for form in list(forms) for is_ascii in (False, True)}
-    spread = ["[ \t]*\n[ \t]*".join(map(re.escape, value.strip().splitlines())) for value in values if "\n" in value.strip()]
-    return tuple(sorted(form for form in forms if "\n" not in form)), re.compile("|".join(sorted(spread))) if spread else None

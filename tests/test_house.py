@@ -117,7 +117,7 @@ LAZY = {
 #: what only some rooms may do -> those rooms
 ACTS = {
     "print": ("cli.*",),
-    "os.environ": ("plugin.*", "cli.*"),
+    "os.environ": ("plugin.*", "cli.*", "options"),  # a program's door: what the environment keeps secret is not recorded there either
     "os.getenv": ("plugin.*", "cli.*"),
     "datetime.now": ("clock",),
     "datetime.utcnow": ("clock",),
@@ -292,7 +292,7 @@ KNOWN = ("signal.py", "trace.py", "recording/recording.py", "recording/recorder.
         ("engine/bus.py", "import numpy as np", ":2: numpy has no door; enter it in the tables of tests/test_house.py"),
         ("recording/differing.py", "import deepdiff", ":2: deepdiff is imported where it is used, not at the top"),
         ("engine/bus.py", "print('here')", ":2: print only in cli"),
-        ("engine/bus.py", "import os\nHOME = os.environ['HOME']", ":3: os.environ only in plugin or cli"),
+        ("engine/bus.py", "import os\nHOME = os.environ['HOME']", ":3: os.environ only in plugin or cli or options"),
         ("engine/bus.py", "def f():\n" + "    x = 1\n" * 39, ":2: f has 40 lines; a function has fewer than 40"),
         ("engine/bus.py", "x = 1\n" * 299, ": 300 lines; a file has fewer than 300"),
         ("engine/__init__.py", "from pytest_wfreplay.signal import Signal", ": an inner __init__ is one docstring and nothing else"),

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.recording.cassette import Cassette
+from pytest_wfreplay.recording.pieces import cleaned_recording
 from pytest_wfreplay.recording.recording import Recording
 
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_wfreplay.recording.cleaning import Cleaning
     from pytest_wfreplay.recording.matching import Compared, Judge
 
 
@@ -43,16 +45,16 @@ def judge(item: pytest.Item) -> Judge | None:
     return asked
 
 
-def offered(item: pytest.Item, cassette: Cassette) -> Cassette:
-    """The cassette that is kept: each recording may be replaced by `pytest_wfreplay_before_record`.
+def offered(item: pytest.Item, cassette: Cassette, cleaning: Cleaning) -> Cassette:
+    """The cassette that is kept: each recording may be replaced by `pytest_wfreplay_before_record`, and what that gives is cleaned once more.
 
     Raises:
         ConfigurationError: what it gives is no recording.
     """
-    return Cassette(tuple(_offered(item, recording) for recording in cassette.runs))
+    return Cassette(tuple(_offered(item, recording, cleaning) for recording in cassette.runs))
 
 
-def _offered(item: pytest.Item, recording: Recording) -> Recording:
+def _offered(item: pytest.Item, recording: Recording, cleaning: Cleaning) -> Recording:
     given: object = item.ihook.pytest_wfreplay_before_record(recording=recording)
     if given is None:
         return recording
@@ -61,7 +63,7 @@ def _offered(item: pytest.Item, recording: Recording) -> Recording:
             f"pytest_wfreplay_before_record gives a {type(given).__name__} for {item.nodeid}.",
             hint="Give a Recording, such as dataclasses.replace(recording, ...), or None.",
         )
-    return given
+    return given if given is recording else cleaned_recording(given, cleaning)
 
 
 def checked(item: pytest.Item, cassette: Cassette) -> Cassette:

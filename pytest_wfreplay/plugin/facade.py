@@ -67,12 +67,14 @@ class Wfreplay:
         return step.now()
 
     def add_redactor(self, pattern_or_callable: str | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
-        """Take out what a regular expression finds, or what a function from text to text takes out, from now on.
+        """Take out what a regular expression finds, what stands at a path, or what a function from text to text takes out, from now on.
+
+        What stands at a path (`state.password`, `steps[login].output.token`) always becomes `[redacted]`.
 
         Raises:
-            ConfigurationError: not a regular expression.
+            ConfigurationError: not a regular expression, nor a path.
         """
-        self._take.redactor = self._take.guard.redactor = self._take.redactor.with_rule(pattern_or_callable, replacement)
+        self._take.redact(pattern_or_callable, replacement=replacement)
 
     def ignore(self, *paths: str) -> None:
         """Leave these paths out of what is compared: `state.updated_at`, `steps[classify].input.model`, `signals[text:*].payload`.
@@ -80,7 +82,17 @@ class Wfreplay:
         Raises:
             ConfigurationError: not a path.
         """
-        self._take.ignore(*paths)
+        matching = self._take.matching
+        matching.ignoring = matching.ignoring.more(paths)
+
+    def normalise(self, *kinds: str) -> None:
+        """Give volatile values steady names, from now on: `uuid`, `timestamp`, `temp_path`, `port`. Call it before anything runs.
+
+        Raises:
+            ConfigurationError: not a kind.
+        """
+        if self._take.deck is not None:
+            self._take.deck.normalise(kinds)
 
 
 async def _awaited(answer: Awaitable[R]) -> R:

@@ -61,7 +61,9 @@ def wfreplay_cassette_dir(request: pytest.FixtureRequest) -> str:
 def wfreplay_cassette_name(request: pytest.FixtureRequest) -> str:
     """The path of this test's cassette below the cassette folder; override it for a name of your own."""
     from pytest_wfreplay.plugin.asked import named
+    from pytest_wfreplay.plugin.rivals import called
     from pytest_wfreplay.recording.names import cassette_path
 
-    name = str(cassette_path(request.node.nodeid, testpaths=settings_of(request.config).testpaths))
+    settings = settings_of(request.config)
+    name = str(cassette_path(called(request.node, settings.redactor()), testpaths=settings.testpaths))
     return named(request.node, name)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_wfreplay.plugin.settings import Settings
+    from pytest_wfreplay.redact import Redactor
 
 _FIXTURES = ("wfreplay_config", "wfreplay_cassette_dir", "wfreplay_cassette_name")
 
@@ -38,8 +39,9 @@ class Plan:
 class Plans:
     """The plans of a session's tests. What fixtures a test finds is asked once for all that stand in one class or module."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, redactor: Redactor) -> None:
         self._settings = settings
+        self._redactor = redactor
         self._is_decided_later: dict[object, bool] = {}
 
     def of(self, item: pytest.Item, wishes: Wishes) -> Plan:
@@ -50,8 +52,18 @@ class Plans:
             return Plan(wishes, None)
         name = wishes.cassette
         if name is None:
-            name = named(item, str(cassette_path(item.nodeid, testpaths=self._settings.testpaths)))
+            name = named(item, str(cassette_path(called(item, self._redactor), testpaths=self._settings.testpaths)))
         return Plan(wishes, self._settings.cassette_dir / file_name(name))
+
+
+def called(item: pytest.Item, redactor: Redactor) -> str:
+    """The id of a test without secrets. Tests whose parameters are secret are told apart by the places of those among the others."""
+    name = redactor.text(item.nodeid)
+    if name == item.nodeid:
+        return name
+    indices: dict[str, int] = getattr(getattr(item, "callspec", None), "indices", {})
+    numbers = "-".join(str(index + 1) for index in indices.values())
+    return f"{name.removesuffix(']')}={numbers}]" if numbers else name
 
 
 def file_name(name: str) -> str:

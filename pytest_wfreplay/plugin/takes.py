@@ -41,9 +41,10 @@ class Takes:
         settings.hosts()
         try:
             self._redactor = settings.redactor()
+            settings.hiding()
         except ConfigurationError as error:
             raise pytest.UsageError(f"ini wfreplay_redact: {error} {error.hint}".rstrip()) from None
-        plans = Plans(settings)
+        plans = Plans(settings, self._redactor)
         self._plans = {item: plans.of(item, marker_wishes(item)) for item in items}
         self._rivals = Rivals()
         self._running: Take | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.recording.hiding import Hiding, is_path
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import STRICTNESSES, Strictness
 from pytest_wfreplay.recording.modes import mode_named, narrower
@@ -86,8 +87,10 @@ def _read(where: str, said: Mapping[str, Any]) -> Wishes:
         mode = said.get("mode")
         ignore = Ignoring(_listed(where, "ignore", said.get("ignore")))
         redact = _listed(where, "redact", said.get("redact"))
+        Hiding(tuple(path for path in redact if is_path(path)))
         for pattern in redact:
-            Rule(pattern)
+            if not is_path(pattern):
+                Rule(pattern)
         return Wishes(
             cassette=_name(said.get("cassette")),
             mode=None if mode is None else mode_named(str(mode)).name,

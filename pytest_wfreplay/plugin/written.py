@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_wfreplay.clock import SystemClock
-from pytest_wfreplay.errors import SecretLeakError
+from pytest_wfreplay.recording.codec.leak import refuse_leak
 
 if TYPE_CHECKING:
     from pytest_wfreplay.redact import Redactor
@@ -23,9 +23,7 @@ def write(path: Path, text: str, redactor: Redactor) -> None:
         SecretLeakError: a secret still stands in it; nothing was written.
         OSError: the system does not let us.
     """
-    leaked = redactor.leaks(text)
-    if leaked is not None:
-        raise SecretLeakError(f"it would hold {leaked}", hint="Name it in ini wfreplay_redact.")
+    refuse_leak(text, str(path), redactor.leaked_at)
     scratch = path.with_name(f".{SystemClock().new_id()}.tmp")
     try:
         scratch.write_text(text, encoding="utf-8")

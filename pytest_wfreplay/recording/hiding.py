@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def is_path(text: object) -> bool:
-    """Whether a text is meant as a path, not as a regular expression: it begins as paths do."""
-    return isinstance(text, str) and text.startswith(("state.", "state[", "steps[", "signals["))
+    """Whether a text is meant as a path, not as a regular expression: it begins as paths do, or nearly so."""
+    return isinstance(text, str) and re.match(r"states?[.\[]|steps?\[|signals?\[", text) is not None
 
 
 @dataclass(slots=True)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from pytest_wfreplay.recording.cleaning import Clean, Cleaning, as_cleaning
 from pytest_wfreplay.redact import redact_pieces
+from pytest_wfreplay.trace import Trace
 
 if TYPE_CHECKING:
     from pytest_wfreplay.jsonable import JSON
+    from pytest_wfreplay.recording.recording import Recording
     from pytest_wfreplay.signal import Signal
 
 _PIECES = frozenset({"text:delta", "thinking:delta"})
@@ -100,6 +102,29 @@ def cleaned(signals: Iterable[Signal], clean: Clean | Cleaning) -> list[Signal]:
         pieces.add(signal)
     pieces.close()
     return kept
+
+
+def cleaned_recording(recording: Recording, cleaning: Cleaning) -> Recording:
+    """A whole recording without secrets, such as one that a project's hook has had in its hands."""
+    metadata = recording.metadata
+    return replace(
+        recording,
+        metadata=replace(
+            metadata,
+            name=cleaning.optional_name(metadata.name),
+            tags=tuple(map(cleaning.name, metadata.tags)),
+            workflow=cleaning.optional_name(metadata.workflow),
+            harness_type=cleaning.optional_name(metadata.harness_type),
+            error=None if metadata.error is None else cleaning.error(metadata.error),
+        ),
+        initial_state=cleaning.state(recording.initial_state),
+        final_state=cleaning.state(recording.final_state),
+        entries=tuple(map(cleaning.entry, recording.entries)),
+        signals=Trace(cleaned(recording.signals, cleaning)),
+        harnesses=cleaning.mapping(recording.harnesses),
+        outcome=cleaning.outcome(recording.outcome),
+        checkpoints=tuple(replace(one, name=cleaning.name(one.name)) for one in recording.checkpoints),
+    )
 
 
 def _content(signal: Signal) -> str | None:

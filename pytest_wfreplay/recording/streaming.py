@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.recording.recorder import Naming, Recorder
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.recording.cleaning import Clean
+    from pytest_wfreplay.recording.cleaning import Cleaning
     from pytest_wfreplay.recording.store import SignalStore
     from pytest_wfreplay.signal import Signal
     from pytest_wfreplay.steps.entry import Entry
@@ -51,10 +51,10 @@ class StoreFeed:
 class StoreRecorder(Recorder):
     """Keeps a run in a store."""
 
-    def __init__(self, run: RunFacts, naming: Naming, store: SignalStore, clean: Clean) -> None:
+    def __init__(self, run: RunFacts, naming: Naming, store: SignalStore, cleaning: Cleaning) -> None:
         self._store = store
         self._store_feed = StoreFeed(store, naming.id)
-        super().__init__(run, naming, clean=clean, feed=lambda _: self._store_feed)
+        super().__init__(run, naming, clean=cleaning, feed=lambda _: self._store_feed)
 
     async def end(self, ending: Ending) -> None:
         """Keep the whole recording, in place of what was streamed."""

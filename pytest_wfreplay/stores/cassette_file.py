@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import CassetteError, CassetteMissing, CassetteUnreadable
 from pytest_wfreplay.recording.cassette import MAX_BYTES, RECORD, Cassette
+from pytest_wfreplay.recording.codec.leak import FindLeak, refuse_leak
 from pytest_wfreplay.recording.codec.text import decode, differs_only_in_volatile, encode
 from pytest_wfreplay.recording.names import safe_name
 from pytest_wfreplay.stores.files_partial import PartialFile
@@ -41,11 +42,21 @@ _PATIENCE = 30.0
 class CassetteFile:
     """The cassette at a path. `command` is what records it again: it stands in the file's first line and in errors' hints.
 
-    Where several tests share a cassette, `test` is the one that is meant: it replaces its own runs only, and has its own sidecars.
+    Where several tests share a cassette, `test` is the one that is meant: it replaces its own runs only, and has its own sidecars. `leak` finds
+    secrets in what is about to be written, which then is not (`SecretLeakError`).
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, command: str = RECORD, max_bytes: int = MAX_BYTES, test: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        command: str = RECORD,
+        max_bytes: int = MAX_BYTES,
+        test: str | None = None,
+        leak: FindLeak | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._leak = leak
         self.command = command
         self.max_bytes = max_bytes
         self.test = test
@@ -140,7 +151,7 @@ class CassetteFile:
             return None
         with self._told(self.partial_path):
             self.partial_path.unlink(missing_ok=True)
-        return PartialFile(self.partial_path, command=self.command, presence=lock)
+        return PartialFile(self.partial_path, command=self.command, presence=lock, leak=self._leak)
 
     def delete(self) -> None:
         """Remove the cassette and what lies beside it; silent when there is none."""
@@ -165,6 +176,7 @@ class CassetteFile:
                     path.unlink(missing_ok=True)
 
     def _put(self, path: Path, text: str, *, told: Path | None = None) -> None:
+        refuse_leak(text, str(told or path), self._leak)
         target = Path(os.path.realpath(path))  # a linked cassette stays a link
         scratch = target.with_name(f".wfreplay-{_digest(self.path)}-{SystemClock().new_id()}.tmp")
         with self._told(told or path):

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import CassetteUnreadable, ConfigurationError
+from pytest_wfreplay.recording.codec.leak import FindLeak, refuse_leak
 from pytest_wfreplay.recording.draft import Draft
 from pytest_wfreplay.recording.given import given_recording
 from pytest_wfreplay.steps.entry import ABSENT, Raised, Returned
@@ -30,12 +31,13 @@ class PartialFile:
     """An append-only sidecar, made when the first line is written.
 
     It is opened for each line and closed again: what was heard is on its way to the disk before the run goes on, and nobody has to remember to
-    close it. Raises `CassetteUnreadable` when the system does not let us write.
+    close it. Raises `CassetteUnreadable` when the system does not let us write, and `SecretLeakError` where `leak` finds a secret in what is told.
     """
 
-    def __init__(self, path: Path, *, command: str | None = None, presence: object = None) -> None:
+    def __init__(self, path: Path, *, command: str | None = None, presence: object = None, leak: FindLeak | None = None) -> None:
         self.path = path
         self._command = command
+        self._leak = leak
         #: What shows others that the writer lives; let go with it.
         self._presence = presence
 
@@ -72,11 +74,12 @@ class PartialFile:
         self._add({"run": run, kind: what} for kind, what in said)
 
     def _add(self, said: Iterable[Mapping[str, object]]) -> None:
-        lines = [json.dumps(one, allow_nan=False) + "\n" for one in said]
+        text = "".join([json.dumps(one, allow_nan=False) + "\n" for one in said])
+        refuse_leak(text, str(self.path), self._leak)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
+                file.write(text)
         except OSError as error:
             problem = f"it cannot be written: {error.strerror}"
             raise CassetteUnreadable(str(self.path), problem, hint="Make room or mend the rights of its folder.") from error
