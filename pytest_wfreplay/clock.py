@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import random
 import time
 import uuid
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+from pytest_wfreplay.errors import ConfigurationError
+
+#: What draws: its numbers follow from its seed.
+Luck: TypeAlias = random.Random
 
 
 class Clock(Protocol):
@@ -85,6 +91,51 @@ class CountingClock:
         """Count the seconds and let others run."""
         self._elapsed += dt.timedelta(seconds=seconds)
         await asyncio.sleep(0)
+
+
+class FrozenClock:
+    """A clock that stands still until it is told to go on: `advance` and `sleep` move it, nothing else does."""
+
+    def __init__(self, start: dt.datetime) -> None:
+        self._start = start.astimezone(dt.UTC)
+        self._elapsed = 0.0
+
+    def now(self) -> dt.datetime:
+        """The time of day, aware, in UTC."""
+        return self._start + dt.timedelta(seconds=self._elapsed)
+
+    def time(self) -> float:
+        """Seconds since 1970, as `time.time()` gives them."""
+        return self.now().timestamp()
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return self._elapsed
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass at once.
+
+        Raises:
+            ConfigurationError: the number is negative, or not one.
+        """
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ConfigurationError(f"A clock is advanced by seconds, not by {seconds!r}.", hint="Time goes forwards: pass 0 or more.")
+        self._elapsed += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Let so many seconds pass without waiting, and let other tasks run. Raises as `advance` does."""
+        self.advance(seconds)
+        await asyncio.sleep(0)
+
+
+def seeded(seed: int | str) -> Luck:
+    """What draws the same numbers for the same seed, in any process."""
+    return random.Random(seed)  # noqa: S311 - luck for workflows, not for secrets
+
+
+def new_seed() -> int:
+    """A seed that nobody could foresee, of 32 bits; the process's own generator is left as it is."""
+    return random.SystemRandom().getrandbits(32)
 
 
 def iso(moment: dt.datetime) -> str:

@@ -17,13 +17,14 @@ from pytest_wfreplay.recording.divergence import Divergence, Place, around
 from pytest_wfreplay.recording.memory import described
 from pytest_wfreplay.recording.omission import Omission
 from pytest_wfreplay.recording.pieces import cleaned
+from pytest_wfreplay.recording.shuffled import Saying, parted
 from pytest_wfreplay.steps.entry import ABSENT, Absent, Outcome, Raised, Returned
 
 if TYPE_CHECKING:
     from pytest_wfreplay.recording.matching import Matching
     from pytest_wfreplay.recording.memory import Known, Memory
     from pytest_wfreplay.recording.recording import Recording
-    from pytest_wfreplay.signal import Signal
+    from pytest_wfreplay.signal import Signal, SignalSource
     from pytest_wfreplay.steps.journal import Ending
 
 #: How many signals away the other side is looked for.
@@ -42,6 +43,8 @@ class Finding:
     recording: Recording
     matching: Matching
     place: Place
+    #: Whether what is under way side by side may come in any order.
+    in_any_order: bool = False
 
 
 def compared(finding: Finding, memory: Memory, heard: Sequence[Signal] | None, ending: Ending) -> Iterator[Divergence]:
@@ -51,7 +54,7 @@ def compared(finding: Finding, memory: Memory, heard: Sequence[Signal] | None, e
         yield from of_outcome(finding, ending)
     yield from (unused(finding, memory, known) for known in memory.left_over())
     if looks_at.trace and heard is not None and len(finding.recording.signals):
-        yield from _trace(finding, heard)
+        yield from (_trace_in_any_order if finding.in_any_order else _trace)(finding, heard)
     if looks_at.state and not isinstance(ending.final_state, Absent) and not isinstance(finding.recording.final_state, Absent):
         yield from of_state(finding, ending.final_state)
 
@@ -143,6 +146,24 @@ def _trace(finding: Finding, heard: Sequence[Signal]) -> Iterator[Divergence]:
     )
 
 
+def _trace_in_any_order(finding: Finding, heard: Sequence[Signal]) -> Iterator[Divergence]:
+    """Whether anybody says something else than recorded, whenever it is said."""
+    found = parted(_said(finding, finding.recording.signals), _said(finding, heard))
+    if found is not None:
+        voice, recorded, current = found
+        yield Divergence(
+            kind="trace",
+            place=finding.place,
+            headline=f"{f'{voice} says' if voice else 'this run says'} something else than recorded, whatever the order",
+            recorded=ABSENT if recorded is None else _listed(recorded),
+            current=ABSENT if current is None else _listed(current),
+        )
+
+
+def _listed(saying: Saying) -> JSON:
+    return [{"name": name, "payload": json.loads(payload) if payload else None} for name, payload in saying]
+
+
 def _length_headline(recorded: int, current: int) -> str:
     return f"this run said {current} signals; recorded were {recorded}"
 
@@ -153,11 +174,15 @@ class _Saying:
 
     name: str
     payload: str
-    source: object
+    source: SignalSource | None
     #: What it is made of: the signal's payload without secrets, and what was left out of that.
     whole: JSON = field(compare=False)
     without: Omission = field(compare=False)
     matching: Matching = field(compare=False)
+
+    @property
+    def activation(self) -> str | None:
+        return self.source.activation if self.source is not None else None
 
     def shown(self) -> JSON:
         return {"name": self.name, "payload": json.loads(self.payload)}

@@ -4,7 +4,8 @@
 2. Within a namespace steps begin in the recorded order: one that begins after a later one has begun is refused.
 3. Where nobody decides who begins first (in threads side by side, and under `asyncio.as_completed`, which keeps what it is given in a set)
    that holds for each strand of code alone, and steps of one name are told apart by what they are given.
-4. A recording has many steps and many more signals: what is known of them are numbers in arrays, made into objects when a step begins.
+4. Where what comes from outside is drawn (see `shuffled`), so is which strand is first, and which activation of an agent is which.
+5. A recording has many steps and many more signals: what is known of them are numbers in arrays, made into objects when a step begins.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.jsonable import canonical
+from pytest_wfreplay.recording.shuffled import Shuffled, without_numbers
 from pytest_wfreplay.recording.strand import Strand, Strands
 from pytest_wfreplay.recording.turns import Turns
 from pytest_wfreplay.steps.entry import Absent, Entry
@@ -22,6 +24,7 @@ from pytest_wfreplay.steps.journal import Remembered
 from pytest_wfreplay.steps.key import read_key
 
 if TYPE_CHECKING:
+    from pytest_wfreplay.clock import Luck
     from pytest_wfreplay.recording.recording import Recording
     from pytest_wfreplay.signal import Signal
 
@@ -35,9 +38,9 @@ class Known:
 
 
 class Memory:
-    """The steps of one recording."""
+    """The steps of one recording; `luck` draws the order of what comes from outside, where it is not to be the recorded one."""
 
-    def __init__(self, recording: Recording, signals: tuple[Signal, ...]) -> None:
+    def __init__(self, recording: Recording, signals: tuple[Signal, ...], luck: Luck | None = None) -> None:
         self._entries = recording.entries
         #: Whether steps must begin in the recorded order.
         self.in_order = True
@@ -46,8 +49,9 @@ class Memory:
         self._consumed = bytearray(len(self._entries))
         self._furthest: dict[str, int] = {}
         self._furthest_of: dict[tuple[str, Strand], int] = {}
-        self.turns = Turns(self._said.positions, self._said.at_once)
-        self.strands = Strands()
+        self.is_drawn = luck is not None
+        self.turns = Turns(self._said.positions, self._said.at_once) if luck is None else Shuffled(self._said.positions, luck)
+        self.strands = Strands(in_any_order=self.is_drawn)
 
     @property
     def total(self) -> int:
@@ -120,6 +124,9 @@ class Memory:
         self.strands.here()
         if self.strands.decide:
             return None
+        if self.is_drawn:
+            alike = without_numbers(key)
+            return next((one.order for one in self.waiting() if without_numbers(one.entry.key) == alike and fits(one.entry)), None)
         namespace, name, _ = read_key(key)
         return next((one.order for one in self.waiting(namespace) if read_key(one.entry.key)[1] == name and fits(one.entry)), None)
 

@@ -24,6 +24,7 @@ from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.steps.entry import Absent
 
 if TYPE_CHECKING:
+    from pytest_wfreplay.clock import Luck
     from pytest_wfreplay.recording.matching import Matching
     from pytest_wfreplay.recording.recording import Recording
     from pytest_wfreplay.steps.entry import Entry
@@ -31,9 +32,17 @@ if TYPE_CHECKING:
 
 
 class Replayer:
-    """Replays one recording for one run."""
+    """Replays one recording for one run; `luck` draws in which order work that is under way side by side ends (see `shuffled`)."""
 
-    def __init__(self, recording: Recording, matching: Matching, place: Place, *, found: Callable[[Divergence], None] | None = None) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        matching: Matching,
+        place: Place,
+        *,
+        found: Callable[[Divergence], None] | None = None,
+        luck: Luck | None = None,
+    ) -> None:
         self.recording_id: str | None = recording.metadata.id
         self.recording = recording
         self.divergences: list[Divergence] = []
@@ -41,7 +50,7 @@ class Replayer:
         self._place = place
         self._found = found
         self._trace = tuple(recording.signals)
-        self._memory = Memory(recording, self._trace)
+        self._memory = Memory(recording, self._trace, luck if recording.metadata.status == "completed" else None)
         self._turns = self._memory.turns
         self._length = len(self._trace)
         self._others: list[tuple[int, Signal]] = []
@@ -199,7 +208,7 @@ class Replayer:
 
     def compared(self, ending: Ending) -> Iterable[Divergence]:
         """What can only be seen now that the run has ended."""
-        return compared(Finding(self.recording, self._matching, self._place), self._memory, self._heard(), ending)
+        return compared(Finding(self.recording, self._matching, self._place, self._memory.is_drawn), self._memory, self._heard(), ending)
 
     def _heard(self) -> list[Signal] | None:
         """This run's trace, or None when it is the recorded one, signal for signal."""

@@ -33,7 +33,8 @@ _here: ContextVar[_ContextStrand] = ContextVar("pytest_wfreplay_strand")
 class Strands:
     """The strands that take part in one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_any_order: bool = False) -> None:
+        self._in_any_order = in_any_order
         self._home = get_ident()
         self._outside: Strand | None = None
         #: Whether strands took part that run side by side in threads.
@@ -42,7 +43,7 @@ class Strands:
     @property
     def decide(self) -> bool:
         """Whether the code decides which strand is first."""
-        return not self.has_threads and not _is_started_in_any_order()
+        return not self._in_any_order and not self.has_threads and not _is_started_in_any_order()
 
     def here(self) -> Strand:
         """The strand that runs, which takes part from now on."""
