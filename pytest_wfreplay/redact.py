@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate, count
+from itertools import count
 from operator import is_ as _is
 from typing import Final
 
@@ -76,6 +76,26 @@ class Rule:
         return found
 
 
+class _Texts(set[str]):
+    """The texts that came lately: about four million characters of them."""
+
+    __slots__ = ("_length",)
+    _length: int
+
+    def add(self, text: str) -> None:
+        """Remember a text, and forget all others when there are too many."""
+        length = getattr(self, "_length", 0) + len(text) + _OVERHEAD
+        if length > _MOST_CHARACTERS:
+            self.clear()
+            length = 0
+        self._length = length
+        super().add(text)
+
+
+#: What remembering a text costs besides its characters, and how many are remembered.
+_OVERHEAD, _MOST_CHARACTERS = 100, 4_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Redactor:
     """Takes secrets out of JSON and text: token shapes, secret keys, the known values, and what the user's rules find.
@@ -93,6 +113,9 @@ class Redactor:
     _shortest: int = field(init=False, repr=False, compare=False)
     #: The keys that were looked at: what each becomes, and whether its value is a secret.
     _keys: dict[str, tuple[str, bool]] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    #: Texts that hold nothing: what one speaker said is told by several signals.
+    _clean: _Texts = field(init=False, repr=False, compare=False, default_factory=_Texts)
 
     def __post_init__(self) -> None:
         known = frozenset(value for value in self.known if value)
@@ -113,7 +136,10 @@ class Redactor:
         Raises:
             ConfigurationError: the user's rules never settle, each finding something in what the other left.
         """
-        if len(text) < self._shortest or (not self.rules and not self._may_hold(text)):
+        if len(text) < self._shortest or text in self._clean:
+            return text
+        if not self.rules and not self._may_hold(text):
+            self._clean.add(text)
             return text
         before = text
         for _ in range(_MOST_ROUNDS):
@@ -253,30 +279,3 @@ def _shape_of(match: re.Match[str]) -> str:
 
 def _longest_first(texts: Collection[str]) -> list[str]:
     return sorted(texts, key=lambda text: (-len(text), text))
-
-
-def redact_pieces(parts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
-    """Text that came in pieces, redacted as one: as many pieces come out, and joined they are `redact(joined)`."""
-    whole = "".join(parts)
-    clean = redact(whole)
-    if clean == whole:
-        return list(parts)
-    alone = [redact(part) for part in parts]
-    return alone if "".join(alone) == clean else _resplit(parts, whole, clean)
-
-
-def _resplit(parts: Sequence[str], whole: str, clean: str) -> list[str]:
-    """The pieces before and after the redacted middle as they were; the middle itself stands in the first of its pieces."""
-    head = _shared(whole, clean)
-    tail = _shared(whole[head:][::-1], clean[head:][::-1])
-    ends = list(accumulate(map(len, parts)))
-    first = next(at for at, end in enumerate(ends) if end > head)
-    after = next((at for at in range(first + 1, len(parts)) if len(whole) - ends[at - 1] <= tail), len(parts))
-    kept = sum(map(len, parts[after:]))
-    middle = clean[sum(map(len, parts[:first])) : len(clean) - kept]
-    return [*parts[:first], middle, *([""] * (after - first - 1)), *parts[after:]]
-
-
-def _shared(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

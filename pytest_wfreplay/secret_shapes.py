@@ -25,7 +25,7 @@ _IS = r"""\\*["']?[ \t]*[:=,][ \t]*\\*["']?"""
 
 SHAPES: Final = (
     Shape("PEM block", ("-----BEGIN ",), r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)"),
-    Shape("Anthropic key", ("sk-ant-",), r"sk-ant-[A-Za-z0-9_-]{8,}"),
+    Shape("Anthropic key", ("sk-",), r"sk-ant-[A-Za-z0-9_-]{8,}"),
     Shape("OpenAI key", ("sk-",), r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{8,}"),
     # The old spelling wants an unbroken run or a digit, or `sk-learn-for-absolute-beginners` would be one; and `task-…` is none.
     Shape("OpenAI key", ("sk-",), r"(?<![A-Za-z0-9])sk-(?:[A-Za-z0-9]{20,}[A-Za-z0-9_-]*|(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{12,})"),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON
-from pytest_wfreplay.redact import PLACEHOLDER, Redactor, known_secrets, redact_pieces
+from pytest_wfreplay.recording.pieces import redact_pieces
+from pytest_wfreplay.redact import PLACEHOLDER, Redactor, known_secrets
 from pytest_wfreplay.secret_shapes import is_secret_key
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.recording.cleaning import Clean, Cleaning, as_cleaning
-from pytest_wfreplay.redact import redact_pieces
 from pytest_wfreplay.trace import Trace
 
 if TYPE_CHECKING:
@@ -134,3 +134,30 @@ def _content(signal: Signal) -> str | None:
 
 def _items(payload: JSON) -> dict[str, JSON]:
     return payload if isinstance(payload, dict) else {}
+
+
+def redact_pieces(parts: Sequence[str], redact: Callable[[str], str]) -> list[str]:
+    """Text that came in pieces, redacted as one: as many pieces come out, and joined they are `redact(joined)`."""
+    whole = "".join(parts)
+    clean = redact(whole)
+    if clean == whole:
+        return list(parts)
+    alone = [redact(part) for part in parts]
+    return alone if "".join(alone) == clean else _resplit(parts, whole, clean)
+
+
+def _resplit(parts: Sequence[str], whole: str, clean: str) -> list[str]:
+    """The pieces before and after the redacted middle as they were; the middle itself stands in the first of its pieces."""
+    head = _shared(whole, clean)
+    tail = _shared(whole[head:][::-1], clean[head:][::-1])
+    ends = list(accumulate(map(len, parts)))
+    first = next(at for at, end in enumerate(ends) if end > head)
+    after = next((at for at in range(first + 1, len(parts)) if len(whole) - ends[at - 1] <= tail), len(parts))
+    kept = sum(map(len, parts[after:]))
+    middle = clean[sum(map(len, parts[:first])) : len(clean) - kept]
+    return [*parts[:first], middle, *([""] * (after - first - 1)), *parts[after:]]
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
