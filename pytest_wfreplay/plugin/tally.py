@@ -48,13 +48,15 @@ _HARMLESS = (
 
 @dataclass(slots=True)
 class Tally:
-    """`folder` is where the session's cassettes lie. Names in `used` are paths below it, with slashes; of cassettes elsewhere, in full."""
+    """`folder` is where the session's cassettes lie. Names in `used` are paths below it, with slashes."""
 
     folder: Path
     #: What became of each test that was run, the last time if it was run again: the ledger writes it, where reports are heard.
     did: dict[str, str] = field(default_factory=dict)
     #: The cassettes that a test claimed, run or not.
     used: set[str] = field(default_factory=set)
+    #: The folders of cassettes that lie elsewhere.
+    elsewhere: set[str] = field(default_factory=set)
     #: The tests whose cassette fixtures decide when they run, and those of them that came to it.
     later: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
@@ -86,9 +88,11 @@ class Tally:
     def claim(self, path: Path) -> None:
         """A test of ours uses (or, had it not been skipped, would have used) this cassette."""
         text, folder = str(path), f"{self.folder}{os.sep}"
-        if text.startswith(folder):
-            text = text[len(folder) :].replace(os.sep, "/")
-        self.used.add(os.path.normpath(text).replace(os.sep, "/") if ".." in text else text)
+        if not text.startswith(folder):
+            self.elsewhere.add(str(path.parent))
+            return
+        name = text[len(folder) :].replace(os.sep, "/")
+        self.used.add(os.path.normpath(name).replace(os.sep, "/") if ".." in name else name)
 
     def leave_out(self, why: str) -> None:
         """Something was not collected or did not run."""
@@ -97,7 +101,7 @@ class Tally:
 
     def add(self, sent: Mapping[str, Any]) -> None:
         """Add what a worker sent."""
-        for name in ("used", "later", "known", "files"):
+        for name in _SETS:
             getattr(self, name).update(sent[name])
         self.began = min(self.began, sent["began"])
         for why in sent["left_out"]:
@@ -105,9 +109,11 @@ class Tally:
 
     def send(self) -> dict[str, Any]:
         """What a worker sends: numbers and texts."""
-        sets: dict[str, Any] = {name: sorted(getattr(self, name)) for name in ("used", "later", "known", "files")}
+        sets: dict[str, Any] = {name: sorted(getattr(self, name)) for name in _SETS}
         return {**sets, "began": self.began, "left_out": self.left_out}
 
+
+_SETS = ("used", "elsewhere", "later", "known", "files")
 
 TALLY = pytest.StashKey[Tally]()
 

@@ -45,8 +45,8 @@ def look(tally: Tally, settings: Settings, *, blocked: frozenset[str] = frozense
     """Walk the cassette folder, and do what the settings say about the unused cassettes in it."""
     folder = settings.cassette_dir
     others = [folder / name for name in unclaimed(str(folder), tally.used)]
-    elsewhere = {path.parent for name in tally.used if (path := Path(name)).is_absolute()}
-    partials = [*(path for path in others if path.suffix == ".partial"), *(path for place in elsewhere for path in place.glob("*.partial"))]
+    elsewhere = (path for place in tally.elsewhere for path in Path(place).glob("*.partial"))
+    partials = [*(path for path in others if path.suffix == ".partial"), *elsewhere]
     crashed = tuple((path, command) for path in sorted(partials) if (command := abandoned_command(path)) is not None)
     if tally.counts["recorded"]:
         sweep(path for path in others if path.suffix == ".tmp")
@@ -84,12 +84,13 @@ def unclaimed(folder: str, used: set[str]) -> Iterator[str]:
     if not others:
         return
     # Where letter case does not count, or letters are taken apart, a file bears another name than the one by which it was claimed.
-    claimed = {_plain(name) for name in used}
+    claimed = _plain("\0".join(used)).split("\0")  # in one go: there may be many
     if has_links:
         real = os.path.realpath(folder)
         reached = (os.path.realpath(os.path.join(folder, name)) for name in used)  # noqa: PTH118 - as above
-        claimed |= {_plain(os.path.relpath(path, real).replace(os.sep, "/")) for path in reached if path.startswith(real)}
-    yield from (name for name in others if _plain(name) not in claimed)
+        claimed += [_plain(os.path.relpath(path, real).replace(os.sep, "/")) for path in reached if path.startswith(real)]
+    known = set(claimed)
+    yield from (name for name in others if _plain(name) not in known)
 
 
 def _plain(name: str) -> str:

@@ -353,3 +353,15 @@ def test_what_a_store_keeps_in_the_folder_is_no_tests(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_has_nothing_unused(tmp_path: Path) -> None:
     assert list(unclaimed(str(tmp_path / "nowhere"), set())) == []
     assert look(_tally(tmp_path), _settings(tmp_path)).unused == ()
+
+
+def test_a_recording_that_crashed_is_named_in_a_partial_run_too_and_wherever_cassettes_lie(tmp_path: Path) -> None:
+    line = '{"run": "rec_1", "began": {}, "command": "pytest --record \\"t.py::test_a\\""}\n'
+    paths = [tmp_path / "cassettes" / "deep" / "a.partial", tmp_path / "others" / "b.partial"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text(line)
+    tally = _tally(tmp_path)
+    tally.leave_out("-k was given")
+    tally.claim(tmp_path / "others" / "b.yaml")
+    assert look(tally, _settings(tmp_path)).crashed == tuple((path, 'pytest --record "t.py::test_a"') for path in paths)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,7 +15,7 @@ from pytest_wfreplay.errors import CassetteEmpty, CassetteMissing, CassetteUnrea
 from pytest_wfreplay.recording.cassette import Cassette
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
 from pytest_wfreplay.signal import Signal
-from pytest_wfreplay.stores.cassette_file import CassetteFile
+from pytest_wfreplay.stores.cassette_file import CassetteFile, abandoned_command, is_abandoned, sweep
 from pytest_wfreplay.stores.files_partial import read_partial
 from pytest_wfreplay.trace import Trace
 
@@ -190,3 +192,57 @@ def test_deleting_takes_all_of_it_and_is_silent_when_there_is_none(file: Cassett
     file.delete()
     file.delete()
     assert listed(file.path.parent) == []
+
+
+ELSEWHERE = """
+import sys, time
+from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
+from pytest_wfreplay.stores.cassette_file import CassetteFile
+file = CassetteFile(sys.argv[1], command="pytest --record elsewhere")
+partial = file.partial()
+partial.begin(Recording(RecordingMetadata("rec_1")))
+with file._lock():
+    print(file.path.with_name(f".wfreplay-{sys.argv[2]}-1.tmp").write_text(""), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_another_process_is_writing_is_left_alone_until_it_dies(file: CassetteFile) -> None:
+    """Its sidecar is not dropped, not taken for a crashed recording and not written into; nor is its temporary file swept away."""
+    file.write(CASSETTE)
+    digest = hashlib.sha256(os.path.realpath(file.path).encode()).hexdigest()[:32]
+    command = [sys.executable, "-c", ELSEWHERE, str(file.path), digest]
+    scratch, unknown = file.path.with_name(f".wfreplay-{digest}-1.tmp"), file.path.with_name(".mine.tmp")
+    unknown.write_text("")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert file.partial() is None
+        assert not is_abandoned(file.partial_path)
+        assert abandoned_command(file.partial_path) is None
+        file._tidy()
+        sweep([scratch, unknown])
+        assert file.partial_path.exists()
+        assert scratch.exists()
+        other.kill()
+    assert abandoned_command(file.partial_path) == "pytest --record elsewhere"
+    sweep([scratch, unknown])
+    assert not scratch.exists()
+    assert unknown.exists()
+    assert file.write(LATER) is False
+    assert not file.partial_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "command"), [("", "pytest --record"), ('{"run": "re', "pytest --record"), ('{"run": "rec_1", "began": {}}\n', None)]
+)
+def test_a_sidecar_whose_first_line_was_cut_off_is_abandoned_and_a_stores_is_not(file: CassetteFile, text: str, command: str | None) -> None:
+    file.partial_path.parent.mkdir(parents=True)
+    assert abandoned_command(file.partial_path) is None, "it is not there"
+    file.partial_path.write_text(text)
+    assert abandoned_command(file.partial_path) == command
+
+
+def test_a_cassette_away_from_its_project_says_the_way_home(file: CassetteFile) -> None:
+    file.write(CASSETTE, home="cd ../.. && ")
+    assert file.path.read_text().splitlines()[0].endswith('Record again: cd ../.. && pytest --record "t.py::test_a"')
