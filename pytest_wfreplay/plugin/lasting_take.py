@@ -113,14 +113,12 @@ class LastingTake(Take):
 
     def _ask(self, request: pytest.FixtureRequest) -> None:
         """Ask those of the project's own fixtures that live as long as this one."""
-        assert self.plan.path is not None, "lasting says where it lies"  # noqa: S101 - a law of the two files
-        self.path = self.plan.path
         config = self._asked(request, "wfreplay_config")
         if config is not None:
             self.wishes = dataclasses.replace(self.wishes.over(config), cassette=None)
         folder = self._asked(request, "wfreplay_cassette_dir")
         if folder is not None:
-            self.path = self.settings.root / folder / self.plan.path.relative_to(self.settings.cassette_dir)
+            self.path = self.settings.root / folder / self.path.relative_to(self.settings.cassette_dir)
 
     def _asked(self, request: pytest.FixtureRequest, name: str) -> Any:
         """What a fixture gives; None for one that does not live long enough, or was not made before the end."""

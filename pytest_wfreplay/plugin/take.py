@@ -64,7 +64,7 @@ class Take:
         self.wishes = plan.wishes
         self.redactor = redactor
         self.mode: Mode = settings.mode
-        self.path: Path = settings.cassette_dir
+        self.path: Path = plan.path or settings.cassette_dir
         self.deck: Deck | None = None
         self.did: str | None = None
         #: Whether a subtest failed: it does not raise.
@@ -103,8 +103,6 @@ class Take:
         """The life of the take: from its fixture on, the test's fixtures and the test find themselves in its scope."""
         if self.plan.path is None:
             self._ask(request)
-        else:
-            self.path = self.plan.path
         self._open()
         with entered(self._scope()), carrying_context():
             yield
@@ -278,11 +276,12 @@ class Take:
         staged, self._staged = self._staged, None
         if staged is None:
             return
+        did, self.did = self.did, None
         with self._told():
             if has_passed:
                 self.file.write(staged, home=home(self.path, self.settings))
+                self.did = did
             else:
-                self.did = None
                 self.file.partial()  # drops what is there
 
     def _close(self) -> Deck:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 #: What a file is called until it is whole: by the digest under which its writer holds the lock.
 _SCRATCH = re.compile(r"\.wfreplay-([0-9a-f]{32})-[^/]+\.tmp")
 
+#: How the cassettes of VCR.py begin.
+_VCR = b"interactions:"
+
 #: How long a writer waits for another one, in seconds; writing takes milliseconds.
 _PATIENCE = 30.0
 
@@ -82,7 +85,10 @@ class CassetteFile:
             CassetteMissing: there is none.
             CassetteEmpty, CassetteTruncated, CassetteUnreadable, CassetteVersionError: there is one that cannot be used.
         """
-        return decode(self.read_bytes(), path=str(self.path), max_bytes=self.max_bytes)
+        text = self.read_bytes()
+        if text.startswith(_VCR):
+            self._refuse_stranger()
+        return decode(text, path=str(self.path), max_bytes=self.max_bytes)
 
     def read_bytes(self) -> bytes:
         """What the file holds; one that is larger than `max_bytes` is only read as far as is needed to say so."""
@@ -108,6 +114,7 @@ class CassetteFile:
             NotJsonError: something in it is not JSON; the old file is as it was.
         """
         with self._lock():
+            self._refuse_stranger()
             if self.test is not None and self.exists():
                 # What cannot be read is not replaced: the runs of the others may still be saved.
                 cassette = self.read().with_runs_of(self.test, cassette)
@@ -144,6 +151,7 @@ class CassetteFile:
         """
         from filelock import Timeout
 
+        self._refuse_stranger()
         lock = _presence(self.partial_path)
         try:
             lock.acquire(blocking=False)
@@ -168,6 +176,13 @@ class CassetteFile:
             return differs_only_in_volatile(self.read(), cassette)
         except CassetteError:
             return False  # missing or broken: it is about to be replaced by a good one
+
+    def _refuse_stranger(self) -> None:
+        """Leave a cassette of VCR.py alone: pytest-recording keeps them in `cassettes/` too, for a test at the root under the very name of ours."""
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            if file.read(len(_VCR)) == _VCR:
+                hint = "Let it or ours lie elsewhere: the fixture vcr_cassette_dir, or ini wfreplay_cassette_dir."
+                raise CassetteUnreadable(str(self.path), "it is a cassette of VCR.py, not one of ours", hint=hint)
 
     def _tidy(self) -> None:
         for path in (self.partial_path, self.failed_path):

@@ -117,6 +117,6 @@ class Project:
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project in an empty folder."""
     monkeypatch.setenv("COLUMNS", "200")
-    for name in [name for name in os.environ if name.startswith(("WFREPLAY_", "PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY"))]:
+    for name in [name for name in os.environ if name.startswith(("WFREPLAY_", "PYTEST_ADDOPTS", "PYTEST_XDIST", "GITHUB_STEP_SUMMARY"))]:
         monkeypatch.delenv(name)
     return Project(pytester)

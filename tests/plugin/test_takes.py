@@ -163,10 +163,11 @@ def test_sync_tests_fixtures_and_unittest(project: Project) -> None:
     assert steps_of(project, "test_shop/test_fixtures.yaml") == ["load", "load#2", "load#3", "sell#1/harness"]
     assert steps_of(project, "test_shop/test_several_runs.yaml") == ["load", "load#2", *["sell#1/harness"] * 3]
     assert steps_of(project, "test_shop/test_module_fixture.yaml") == ["load"], "a fixture of the module is kept out"
+    assert steps_of(project, "test_shop/fixture.warehouse.yaml") == ["load"]
     assert steps_of(project, "test_shop/TestCase.test_method.yaml") == ["load", "load#2", "load#3", "sell#1/harness"]
     ran = project.replay()
     assert set(ran.outcomes.values()) == {"passed"}, ran.text
-    assert (project.path / "LIVE").read_text() == "xx", "what the module's fixture does, and what the end of a fixture does by itself"
+    assert (project.path / "LIVE").read_text() == "x", "what the end of a fixture does by itself"
     assert ran.summary == "wfreplay: 9 replayed, 0 recorded, 0 diverged, 0 unused cassettes"
 
 
