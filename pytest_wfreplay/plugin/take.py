@@ -266,9 +266,10 @@ class Take:
             )
         if deck.writes:
             with self._told():
-                self._staged = offered(self.item, deck.cassette(), self.matching.cleaning)
+                staged = offered(self.item, deck.cassette(), self.matching.cleaning)
                 if deck.has_worked:
-                    self.file.stage(self._staged)
+                    self.file.stage(staged)
+                self._staged = staged
         self.did = LIVE if deck.works and not deck.writes else RECORDED if deck.has_worked else REPLAYED
 
     def conclude(self, *, has_passed: bool) -> None:

@@ -145,3 +145,124 @@ def test_a_secret_planted_in_every_field_is_nowhere_and_another_value_replays(pl
     assert diverged.code == 1
     report = (planted.path / "report.json").read_text()
     assert [form for form in forms(OTHER) if form in report] == []
+
+
+LEAKING = """
+import os
+
+@pytest.mark.wfreplay
+def test_leak(wfreplay):
+    step.run("log-in", live, input={"user": os.environ["USER_NAME"]})
+"""
+
+
+def test_a_hook_that_puts_a_secret_back_is_cleaned_after(project, monkeypatch):
+    monkeypatch.setenv("MY_SERVICE_TOKEN", SECRET)
+    monkeypatch.setenv("USER_NAME", "ada")
+    project.write(text=LEAKING)
+    hook = "return replace(recording, entries=tuple(replace(one, input=[os.environ['MY_SERVICE_TOKEN']]) for one in recording.entries))"
+    project.write(
+        "conftest.py", f"import os\nfrom dataclasses import replace\ndef pytest_wfreplay_before_record(recording):\n    {hook}\n", prelude=""
+    )
+    assert project.record().code == 0
+    assert found_in(project.path / "cassettes", SECRET) == []
+    assert 'input: ["[redacted]"]' in project.cassette("test_it/test_leak.yaml").read_text()
+
+
+def test_a_known_secret_that_would_be_written_is_refused_by_its_place_and_the_old_cassette_stays(project, monkeypatch):
+    monkeypatch.setenv("USER_NAME", "ada")
+    project.write(text=LEAKING)
+    assert project.record().code == 0
+    before = project.cassette("test_it/test_leak.yaml").read_bytes()
+    monkeypatch.setenv("MY_SERVICE_TOKEN", SECRET)
+    # A hook that changes the recording in place, behind everybody's back.
+    hook = "recording.entries[0].input['user'] = os.environ['MY_SERVICE_TOKEN']"
+    project.write("conftest.py", f"import os\ndef pytest_wfreplay_before_record(recording):\n    {hook}\n", prelude="")
+    ran = project.record()
+    assert ran.code == 1
+    assert "SecretLeakError: " in ran.text
+    assert "1 failed in" in ran.text
+    assert "a known secret would stand in it, at line 8, steps[log-in].input. Nothing was written." in ran.text
+    assert found_in(project.path / "cassettes", SECRET) == []
+    assert project.cassette("test_it/test_leak.yaml").read_bytes() == before
+
+
+def test_a_redactor_cannot_bring_a_secret_back(project, monkeypatch):
+    monkeypatch.setenv("MY_SERVICE_TOKEN", SECRET)
+    project.write(
+        text="""
+import os
+
+@pytest.mark.wfreplay
+def test_brought_back(wfreplay):
+    wfreplay.add_redactor(lambda text: text.replace("redacted", os.environ["MY_SERVICE_TOKEN"]).replace("it", os.environ["MY_SERVICE_TOKEN"]))
+    step.run("use", live, input=[os.environ["MY_SERVICE_TOKEN"], "it"])
+"""
+    )
+    assert project.record().code == 0
+    assert found_in(project.path, SECRET) == []
+
+
+PATHS = """
+import os
+
+@pytest.mark.wfreplay(redact=["steps[log-in].output.pin"])
+def test_paths(wfreplay):
+    wfreplay.add_redactor("signals[noted].payload.who")
+    async def body(ctx):
+        await ctx.step("log-in", lambda given: {"pin": live(os.environ["PIN"]), "user": "ada"}, {"door": os.environ["PIN"], "side": "left"})
+        ctx.emit("noted", {"who": os.environ["PIN"], "what": "seen"})
+    wfreplay.run(create_workflow("doors").run(body))
+
+@pytest.mark.wfreplay
+def test_state(wfreplay):
+    flow = create_workflow("stateful")
+    talker = flow.agent(prompt="Talk", activate_on=["workflow:start"], updates="said")
+    wfreplay.run(flow.run_reactive(agents={"talker": talker}, state={"pin": {"now": os.environ["PIN"]}, "said": None},
+        harness=ScriptedHarness([os.environ["PIN"] + "!"]) if wfreplay.mode == "rewrite" else None))
+"""
+
+
+def test_what_stands_at_a_path_is_hidden_and_another_value_replays(project, monkeypatch):
+    paths = ["steps[log-in].input[*].door", "state.pin", "steps[talker].output", "state.said", "signals[*:complete*].payload", "signals[text:*]"]
+    project.ini("\n    ".join(["wfreplay_redact =", *paths]))
+    project.write(text=PATHS)
+    monkeypatch.setenv("PIN", "47")
+    recorded = project.record()
+    assert recorded.code == 0, recorded.text
+    text = project.cassette("test_it/test_paths.yaml").read_text()
+    assert '{"door": "[redacted]", "side": "left"}' in text
+    assert 'output: {"pin": "[redacted]", "user": "ada"}' in text
+    assert '{"who": "[redacted]", "what": "seen"}' in text
+    assert 'initial: {"pin": "[redacted]", "said": "[redacted]"}' in project.cassette("test_it/test_state.yaml").read_text()
+    assert '"47' not in text + project.cassette("test_it/test_state.yaml").read_text()
+    monkeypatch.setenv("PIN", "11")
+    replayed = project.replay()
+    assert replayed.code == 0, replayed.text
+    assert not project.was_live
+
+
+@pytest.mark.parametrize("path", ["steps[log-in].inptu.door", "state.", "signal[x].payload", "steps[a].input..b"])
+def test_a_path_that_is_none_is_a_usage_error(project, path):
+    project.ini(f"wfreplay_redact = {path}")
+    project.write(text=LEAKING)
+    ran = project.run()
+    assert ran.code == 4
+    assert f"ini wfreplay_redact: Not a path to redact: '{path}" in ran.text
+
+
+def test_two_secret_parameters_have_two_cassettes(project, monkeypatch):
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "first-of-them")
+    monkeypatch.setenv("MY_OTHER_TOKEN", "second-of-them")
+    project.write(
+        text="""
+@pytest.mark.wfreplay
+@pytest.mark.parametrize("value", ["first-of-them", "plain", "second-of-them"])
+def test_each(value):
+    step.run("use", live, input=value)
+"""
+    )
+    assert project.record().code == 0
+    assert project.cassettes == ["test_it/test_each[[redacted]=1].yaml", "test_it/test_each[[redacted]=3].yaml", "test_it/test_each[plain].yaml"]
+    assert "of-them" not in "".join(path.read_text() for path in (project.path / "cassettes").rglob("*.yaml"))
+    assert project.replay().code == 0
