@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 import re
 from itertools import pairwise
+from pathlib import Path
 from time import perf_counter
 
 import pytest
+from detect_secrets import SecretsCollection
+from detect_secrets.settings import default_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON
-from pytest_wfreplay.recording.pieces import redact_pieces
+from pytest_wfreplay.recording.cassette import Cassette
+from pytest_wfreplay.recording.cleaning import Cleaning
+from pytest_wfreplay.recording.codec.text import encode
+from pytest_wfreplay.recording.pieces import cleaned_recording, redact_pieces
+from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
 from pytest_wfreplay.redact import PLACEHOLDER, Redactor, known_secrets
 from pytest_wfreplay.secret_shapes import is_secret_key
+from pytest_wfreplay.signal import Signal, signal_id
+from pytest_wfreplay.steps.entry import Entry, Returned
+from pytest_wfreplay.trace import Trace
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"
 TOKENS = {
@@ -177,3 +187,41 @@ def test_no_text_makes_the_search_slow(piece: str) -> None:
     started = perf_counter()
     REDACTOR.text(piece * (100_000 // len(piece)))
     assert perf_counter() - started < 2.0
+
+
+def found_by_scanner(path: Path, text: str) -> set[str]:
+    """What kinds of secrets a scanner of repositories finds in a file of that text."""
+    path.write_text(text, encoding="utf-8")
+    found = SecretsCollection()
+    with default_settings():
+        found.scan_file(str(path))
+    return {secret.type for _, secret in found}
+
+
+def test_a_scanner_of_repositories_finds_nothing_where_secrets_were(tmp_path: Path) -> None:
+    """What the placeholder stands for is found; the placeholder is not."""
+    said: JSON = {**TOKENS, **dict.fromkeys(SECRET_KEYS.split(), "hunter2-hunter2-4711"), "url": "https://ada:" + "hunter2-4711@example.org/"}
+    signals = [
+        Signal(signal_id(1), "said", said, "2026-11-20T10:00:00.000Z"),
+        Signal(signal_id(2), "told", json.dumps(said), "2026-11-20T10:00:00.000Z"),
+    ]
+    entries = (Entry("log-in", said, Returned([said, json.dumps(said)])),)
+    recording = Recording(RecordingMetadata("rec_5f2c1e9ab3d4", status="completed"), said, said, entries, Trace(signals))
+    redacted = encode(Cassette((cleaned_recording(recording, Cleaning(REDACTOR.json)),)))
+    assert len(found_by_scanner(tmp_path / "plain.yaml", encode(Cassette((recording,))))) > 5
+    assert found_by_scanner(tmp_path / "redacted.yaml", redacted) == set()
+    assert "4711" not in redacted
+
+
+@given(st.text(min_size=8, max_size=20), values, st.integers(0, 3))
+def test_a_known_value_is_gone_however_deep_it_is_quoted(secret: str, value: JSON, depth: int) -> None:
+    redactor = Redactor(known=frozenset({secret}))
+    quoted = secret
+    for _ in range(depth):
+        quoted = json.dumps(quoted)
+    planted: JSON = {"before": value, "in": [f"<{quoted}>"], f"key {secret}": 1}
+    redacted = redactor.json(planted)
+    assert redactor.json(redacted) is redacted
+    if secret.strip("[]redact# ") and secret not in PLACEHOLDER:
+        texts = [*redacted["in"], *redacted]  # type: ignore[call-overload,index,misc]  # it is the dict from above
+        assert not any(json.dumps(secret)[1:-1] in text.replace(PLACEHOLDER, "") for text in texts if secret not in "<key in before>")
