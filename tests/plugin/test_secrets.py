@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
+from pytest_wfreplay import FileSignalStore, RecordingOptions, create_workflow
 
 #: Made at run time, so that whoever scans this repository finds nothing.
 SECRET = 'q7W"x\\Zk' + "é/9%+vP-2mT"
@@ -266,3 +269,20 @@ def test_each(value):
     assert project.cassettes == ["test_it/test_each[[redacted]=1].yaml", "test_it/test_each[[redacted]=3].yaml", "test_it/test_each[plain].yaml"]
     assert "of-them" not in "".join(path.read_text() for path in (project.path / "cassettes").rglob("*.yaml"))
     assert project.replay().code == 0
+
+
+def test_a_recording_outside_tests_holds_no_secret_of_the_environment_and_replays(tmp_path, monkeypatch):
+    store = FileSignalStore(tmp_path)
+
+    async def body(ctx):
+        ctx.emit(f"said:{SECRET}", {"it": SECRET})
+        return await ctx.step(f"use {SECRET}", lambda given: [given], SECRET)
+
+    async def ran(mode: str) -> object:
+        options = RecordingOptions(mode, store, name=f"named {SECRET}", tags=[SECRET])
+        return await create_workflow(f"flow {SECRET}").run(body, recording=options)
+
+    monkeypatch.setenv("MY_SERVICE_TOKEN", SECRET)
+    assert asyncio.run(ran("record")) == [SECRET]
+    assert found_in(tmp_path, SECRET) == []
+    assert asyncio.run(ran("replay")) == ["[redacted]"]
