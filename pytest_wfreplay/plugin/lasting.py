@@ -44,6 +44,9 @@ class Lasting:
         self.redactor = settings.redactor()
         self._tally = tally
         self._items = frozenset(items)
+        #: The tests that have not come to their end: nobody knows what they would have asked for by `request.getfixturevalue`.
+        self._unfinished = set(items)
+        self._disclaimed: set[Path] = set()
         #: The first test of ours that needs a fixture, by the fixture, the node that it lives as long as, and its parameter.
         self._users: dict[_Use, pytest.Item] = {}
         self._found: set[pytest.FixtureDef[Any]] = set()
@@ -51,7 +54,7 @@ class Lasting:
             for fixturedef in _lasting(item):
                 self._found.add(fixturedef)
                 self._users.setdefault(_use(item, fixturedef), item)
-        #: The cassettes that fixtures may have, as long as they have not shown that they have none.
+        #: The cassettes that fixtures may have.
         self._possible = {self._path(item, use[0]) for use, item in self._users.items()}
         self._claims: dict[str, tuple[object, ...]] = {}
 
@@ -68,10 +71,18 @@ class Lasting:
                 return (yield)
             return (yield from _running(fixturedef, within(fixturedef.func, self._take(fixturedef, request))))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """A test that comes to its end has asked for whatever it asks for."""
+        done = yield
+        self._unfinished.discard(item)
+        return done
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """A fixture that was never made, because its tests were skipped, may still have a cassette."""
-        for path in self._possible:
+        possible = {*self._possible, *(self.settings.cassette_dir.rglob("*fixture.*.yaml") if self._unfinished else ())}
+        for path in possible - self._disclaimed:
             self._tally.claim(path)
 
     def _is_ours(self, fixturedef: pytest.FixtureDef[Any], item: pytest.Item) -> bool:
@@ -90,7 +101,7 @@ class Lasting:
     def disclaim(self, take: LastingTake) -> None:
         """A fixture has shown that it has none."""
         if take.plan.path is not None:
-            self._possible.discard(take.plan.path)
+            self._disclaimed.add(take.plan.path)
 
     def _take(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> LastingTake:
         first = request._pyfuncitem  # noqa: SLF001 - see above

@@ -494,3 +494,30 @@ def test_a_thread_that_a_fixture_leaks_reaches_nobody_s_cassette(project: Projec
     assert "late" not in "".join(project.cassette(name).read_text() for name in project.cassettes)
     ran = project.replay()
     assert ran.code == 0, ran.text
+
+
+ASKED = """
+@pytest.fixture(scope="session")
+def catalogue():
+    return step.run("build", live)
+
+@pytest.mark.wfreplay
+def test_it(request):
+    if Path(__file__).with_name("SKIP").exists():
+        pytest.skip("not today")
+    request.getfixturevalue("catalogue")
+    step.run("work", live)
+"""
+
+
+def test_a_fixture_that_a_test_asks_for_while_it_runs_has_a_cassette_that_a_skip_does_not_make_unused(project: Project) -> None:
+    project.write(text=ASKED)
+    assert project.record().code == 0
+    names = ["test_it/fixture.catalogue.yaml", "test_it/test_it.yaml"]
+    assert project.cassettes == names
+    assert project.replay().code == 0
+    assert not project.was_live
+    (project.path / "SKIP").touch()
+    ran = project.replay("--wfreplay-unused=delete")
+    assert ran.outcomes == {"test_it": "skipped"}
+    assert project.cassettes == names, ran.text
