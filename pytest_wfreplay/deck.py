@@ -118,6 +118,11 @@ class Deck:
         )
 
     @property
+    def recorded(self) -> Cassette:
+        """The cassette that was read."""
+        return Cassette(tuple(self._recorded))
+
+    @property
     def recorded_keys(self) -> set[str]:
         """The keys of all recorded steps."""
         return {entry.key for recording in self._recorded for entry in recording.entries}

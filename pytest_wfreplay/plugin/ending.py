@@ -62,6 +62,8 @@ def conclude(session: pytest.Session, tally: Tally | None) -> None:
     if has_unused or any(verdict.verdict == "failed" for verdict in verdicts):
         _fail(session)
     lines = [verdict.line(named=_named(config)) for verdict in verdicts if verdict.is_remarkable or _verbosity(config) >= 0]
+    if settings.aids.mutates:
+        lines += _mutated(session, tests)
     account = Account(settings.mode.name, tests, verdicts, _unused(tally, settings.root), int(session.exitstatus))
     lines += _written(session, settings, account)
     config.stash[LINES] = lines
@@ -86,6 +88,16 @@ def _written(session: pytest.Session, settings: Settings, account: Account) -> I
                 file.write(section(account, settings.redactor()))
         except OSError as error:
             yield f"wfreplay: {STEP_SUMMARY} was not written: {error}"
+
+
+def _mutated(session: pytest.Session, tests: tuple[Told, ...]) -> Iterator[str]:
+    """What tests noticed of changes; one that noticed none fails the session."""
+    from pytest_wfreplay.plugin.noticing import noticed_by, told
+
+    noticed = noticed_by(tests)
+    if any(one.asserts_nothing for one in noticed.values()):
+        _fail(session)
+    yield from told(noticed, is_verbose=_verbosity(session.config) > 0)
 
 
 def _fail(session: pytest.Session) -> None:

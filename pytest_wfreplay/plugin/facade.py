@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from pytest_wfreplay.clock import FrozenClock, SystemClock, new_seed, seeded
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.redact import PLACEHOLDER
 from pytest_wfreplay.steps.step import step
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Coroutine
 
+    from pytest_wfreplay.clock import Luck
     from pytest_wfreplay.plugin.take import Take
     from pytest_wfreplay.recording.recording import Recording
 
@@ -29,6 +31,8 @@ class Wfreplay:
 
     def __init__(self, take: Take) -> None:
         self._take = take
+        self._clock: FrozenClock | None = None
+        self._luck: Luck | None = None
 
     @property
     def mode(self) -> str:
@@ -65,6 +69,23 @@ class Wfreplay:
     def now(self) -> dt.datetime:
         """The time of day (aware, UTC), recorded as a step: the same in replay."""
         return step.now()
+
+    @property
+    def clock(self) -> FrozenClock:
+        """A clock that stands still: `.now()`, `.time()`, `.monotonic()`, `.advance(seconds)`, `await .sleep(seconds)`.
+
+        It starts at the time of day when it is first asked for, recorded as a step, so that a replay sees the recorded time.
+        """
+        if self._clock is None:
+            self._clock = FrozenClock(step.run("wfreplay.clock", SystemClock().now))
+        return self._clock
+
+    @property
+    def random(self) -> Luck:
+        """A `random.Random` whose seed was drawn when it was first asked for, and recorded as a step: a replay draws the same numbers."""
+        if self._luck is None:
+            self._luck = seeded(step.run("wfreplay.random", new_seed))
+        return self._luck
 
     def add_redactor(self, pattern_or_callable: str | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
         """Take out what a regular expression finds, what stands at a path, or what a function from text to text takes out, from now on.

@@ -113,6 +113,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         tally.leave_out("tests were deselected")
     config.pluginmanager.register(Takes(settings_of(config), tally, ours), "wfreplay-takes")
     config.pluginmanager.register(Lasting(settings_of(config), tally, ours), "wfreplay-lasting")
+    aids = settings_of(config).aids
+    if aids.any:
+        from pytest_wfreplay.plugin.again import Again
+
+        config.pluginmanager.register(Again(aids, ours), "wfreplay-again")
 
 
 def _is_marked(node: Node, parents: dict[Node, bool]) -> bool:

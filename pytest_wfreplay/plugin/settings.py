@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_wfreplay.errors import ConfigurationError
+from pytest_wfreplay.plugin.aids import Aids, aids_asked
 from pytest_wfreplay.plugin.gates import Gate, gates_asked
 from pytest_wfreplay.plugin.written import file_asked
 from pytest_wfreplay.recording.modes import MODES, PICKING, Mode, mode_named, narrower
@@ -58,6 +59,8 @@ class Settings:
     gates: tuple[Gate, ...] = ()
     #: Where the session's report for tools is written; None for nowhere, and in workers of pytest-xdist.
     json_file: Path | None = None
+    #: What runs tests again.
+    aids: Aids = field(default_factory=Aids)
 
     def redactor(self) -> Redactor:
         """Takes out what must not reach a cassette: the built-in shapes, what the environment keeps secret, what the ini says.
@@ -120,6 +123,7 @@ def session_settings(config: pytest.Config) -> Settings:
             unused=_unused(config, os.environ),
             gates=gates_asked(config),
             json_file=file_asked(config),
+            aids=aids_asked(config, PICKING[mode.name] if picked else mode),
         )
     except ConfigurationError as error:
         raise pytest.UsageError(f"{error} {error.hint}".rstrip()) from None

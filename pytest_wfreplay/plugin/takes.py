@@ -15,15 +15,20 @@ from pytest_wfreplay.plugin.traceback import tidy, words
 from pytest_wfreplay.plugin.wishes import marker_wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from pytest_wfreplay.jsonable import JSON
+    from pytest_wfreplay.plugin.rivals import Plan
     from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.plugin.tally import Tally
+    from pytest_wfreplay.redact import Redactor
 
 __tracebackhide__ = True
 
 _take = pytest.StashKey[Take]()
+
+#: Who makes the take of a test that is run more than once.
+MAKER: pytest.StashKey[Callable[[pytest.Item, Plan, Settings, Redactor], Take]] = pytest.StashKey()
 
 
 def take_of(item: pytest.Item) -> Take | None:
@@ -67,7 +72,7 @@ class Takes:
         """Give a test of ours its take; the fixture opens it."""
         plan = self._plans.get(item)
         if plan is not None:
-            item.stash[_take] = Take(item, plan, self._settings, self._redactor)
+            item.stash[_take] = item.stash.get(MAKER, Take)(item, plan, self._settings, self._redactor)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
