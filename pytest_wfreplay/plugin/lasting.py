@@ -47,6 +47,8 @@ class Lasting:
         #: The tests that have not come to their end: nobody knows what they would have asked for by `request.getfixturevalue`.
         self._unfinished = set(items)
         self._disclaimed: set[Path] = set()
+        #: The keys of the steps that stood in the cassettes of fixtures.
+        self.recorded_keys: set[str] = set()
         #: The first test of ours that needs a fixture, by the fixture, the node that it lives as long as, and its parameter.
         self._users: dict[_Use, pytest.Item] = {}
         self._found: set[pytest.FixtureDef[Any]] = set()
@@ -95,6 +97,7 @@ class Lasting:
             ConfigurationError: another one has it.
         """
         self._tally.claim(take.path)
+        self.recorded_keys |= take.deck.recorded_keys if take.deck is not None else set()
         if self._claims.setdefault(str(take.path).casefold(), take.identity) != take.identity:
             raise ConfigurationError(f"{take.what} is not the only one whose cassette is {take.shown}.", hint="Rename it.")
 

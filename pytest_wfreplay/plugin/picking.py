@@ -11,6 +11,7 @@ from pytest_wfreplay.plugin.takes import take_of
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_wfreplay.plugin.lasting import Lasting
     from pytest_wfreplay.recording.picked import Picked
 
 #: What a test's report calls the keys of its recorded steps; reports travel home from workers of pytest-xdist.
@@ -27,11 +28,14 @@ class Picking:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Let a report say which steps its test had recorded."""
+        """Let a report say which steps its test had recorded; the last one, those of the fixtures that ended with it."""
         take = take_of(item)
         report = yield
         if call.when == "call" and take is not None and take.deck is not None:
             setattr(report, _KEYS, sorted(take.deck.recorded_keys))
+        if call.when == "teardown":
+            lasting: Lasting | None = item.config.pluginmanager.get_plugin("wfreplay-lasting")
+            setattr(report, _KEYS, sorted(lasting.recorded_keys if lasting is not None else ()))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

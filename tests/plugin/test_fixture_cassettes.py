@@ -458,6 +458,9 @@ def test_modes_are_those_of_tests(project: Project) -> None:
     assert project.cassette("test_it/fixture.catalogue.yaml").read_text().count("- step: ") == before.count("- step: ") + 1
     assert project.replay().code == 0
     assert project.run("--wfreplay=live").code == 0
+    ran = project.replay("--record", "--wfreplay-only=build")
+    assert ran.code == 0, ran.text
+    assert (project.path / "LIVE").read_text() == "x"
 
 
 LEAKED = """
