@@ -247,7 +247,7 @@ class UnrecordedStepError(DivergenceError):
 
 
 class LiveCallBlocked(WfreplayError):  # noqa: N818 - the contract's name
-    """Replay reached for the network or a new process. `test`, `what` (`connect`, `look up`, `process`), `target` and `line` say who, and for what."""
+    """Replay reached for the network or a new process. `test`, `what` (`connect`, `look up`, `process`), `target` and `line` say which."""
 
     def __init__(self, message: str, *, test: str = "", what: str = "", target: str = "", line: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)

@@ -49,7 +49,7 @@ class Ledger:
         if known is None or report.when == "setup":
             known = self.tests[report.nodeid] = Told(report.nodeid)
         if carried is not None:
-            known.facts = json.loads(carried)
+            known.facts = json.loads(carried) if isinstance(carried, str) else carried
         known.result = max(known.result, _result(report), key=RESULTS.index)
         if known.result != RESULTS[0]:
             self._tally().did[report.nodeid] = known.outcome

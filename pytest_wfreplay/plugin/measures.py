@@ -37,6 +37,10 @@ class Measures:
     told_cost: int = 0
     cost_usd: float | None = None
 
+    def as_json(self) -> dict[str, JSON]:
+        """The measures by their names."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 def measured(recordings: Sequence[Recording]) -> Measures:
     """What the recordings of one test took together."""
@@ -96,12 +100,17 @@ def _latency_ms(recording: Recording) -> float | None:
         return recording.metadata.duration_ms
     starts = {signal.id: signal.timestamp for signal in recording.signals if signal.name == "step:start"}
     ends = [signal for signal in recording.signals if signal.name == "step:end" and signal.source and signal.source.parent in starts]
-    spans = sorted((_ms(starts[signal.source.parent]), _ms(signal.timestamp)) for signal in ends if signal.source and signal.source.parent)
-    going_on, until = 0.0, 0.0
-    for start, end in spans:
-        going_on += max(0.0, end - max(start, until))
+    # Timestamps are of one length and one time zone, so they are in order as they are written; they are read where a gap begins or ends.
+    spans = sorted((starts[signal.source.parent], signal.timestamp) for signal in ends if signal.source and signal.source.parent)
+    if not spans:
+        return None
+    going_on, since, until = 0.0, *spans[0]
+    for start, end in spans[1:]:
+        if start > until:
+            going_on += _ms(until) - _ms(since)
+            since = start
         until = max(until, end)
-    return round(going_on, 3) if spans else None
+    return round(going_on + _ms(until) - _ms(since), 3)
 
 
 def _ms(timestamp: str) -> float:

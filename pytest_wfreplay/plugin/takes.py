@@ -130,7 +130,7 @@ class Takes:
         told = self._told(take, call.when, error)
         report = yield
         if told:
-            carry(report, told)
+            carry(report, told, is_far=is_worker(item.config))
         if error is not None and has_words_only and report.failed:
             report.longrepr = words(error, item, report.longrepr)
         self._count(take)
@@ -150,6 +150,11 @@ class Takes:
         if take.plan.path is None and take.is_open:
             self._tally.known.add(take.item.nodeid)
             self._tally.claim(take.path)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
 
 
 def _has_no_parameters(item: pytest.Item) -> bool:

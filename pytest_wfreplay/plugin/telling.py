@@ -1,12 +1,12 @@
 """What a test of ours tells with its reports: what it did, what it took, where it diverged. A report carries it home from a worker of pytest-xdist.
 
-It travels as ASCII text on the report itself: so it comes with every test that ended, though its worker may crash at the next one.
+It travels on the report itself: so it comes with every test that ended, though its worker may crash at the next one. From a worker it travels as
+ASCII text.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.plugin.measures import Measures, measured
@@ -45,16 +45,16 @@ def place(take: Take) -> dict[str, JSON]:
     return {"mode": take.mode.name, "act": take.deck.act if take.deck is not None else None, **_cleaned(take, _cassette, {"cassette": None})}
 
 
-def carry(report: pytest.TestReport, told: dict[str, JSON]) -> None:
-    """Let a report carry what is told."""
-    setattr(report, ATTRIBUTE, json.dumps(told))
+def carry(report: pytest.TestReport, told: dict[str, JSON], *, is_far: bool) -> None:
+    """Let a report carry what is told; `is_far` when it is read in another process."""
+    setattr(report, ATTRIBUTE, json.dumps(told) if is_far else told)
 
 
 def _told(take: Take, error: BaseException | None) -> dict[str, JSON]:
     outcome = take.did or ("skipped" if error is not None and is_skip(error) else "failed")
     if take.did is None and error is not None and divergence_in(error) is not None:
         outcome = "diverged"  # a fixture that outlasts the test, with a cassette of its own
-    measures = _cleaned(take, _measures, asdict(Measures()))
+    measures = _cleaned(take, _measures, Measures().as_json())
     return {"outcome": outcome, **place(take), **measures, **_cleaned(take, _divergences, {"divergences": [], "report": []})}
 
 
@@ -73,7 +73,7 @@ def _cassette(take: Take) -> dict[str, JSON]:
 
 
 def _measures(take: Take) -> dict[str, JSON]:
-    return asdict(measured(take.deck.recordings() if take.deck is not None else []))
+    return measured(take.deck.recordings() if take.deck is not None else []).as_json()
 
 
 def _divergences(take: Take) -> dict[str, JSON]:
