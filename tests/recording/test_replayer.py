@@ -370,7 +370,8 @@ async def body_races(ctx: Any) -> Any:
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
-    return await ctx.step("winner", later, [task.result() for task in done])
+    # `asyncio.wait` gives a set: on a slow machine there may be two winners, and a set of tasks has no order that could be the same again
+    return await ctx.step("winner", later, sorted(task.result() for task in done))
 
 
 async def body_dead_heat(ctx: Any) -> Any:
