@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.runner import runtestprotocol
 
+from pytest_wfreplay.errors import CassetteError
 from pytest_wfreplay.plugin.aids import ALWAYS, MUTATE, SHUFFLE
 from pytest_wfreplay.plugin.commands import quoted
 from pytest_wfreplay.plugin.encore import Encore, EncoreTake, Held
@@ -24,7 +25,7 @@ from pytest_wfreplay.plugin.noticing import MOST, Noticed
 from pytest_wfreplay.plugin.runners import is_skip
 from pytest_wfreplay.plugin.take import REPLAYED, Take
 from pytest_wfreplay.plugin.takes import MAKER, take_of
-from pytest_wfreplay.plugin.telling import ATTRIBUTE
+from pytest_wfreplay.plugin.telling import ATTRIBUTE, carry
 from pytest_wfreplay.plugin.traceback import divergence_in
 from pytest_wfreplay.plugin.unheard import held_back, quietly, renew, without_a_trace
 from pytest_wfreplay.recording.cassette import Cassette
@@ -64,7 +65,7 @@ class Again:
         take = take_of(item)
         if isinstance(take, EncoreTake) and call.excinfo is not None and take.encore.note:
             error = call.excinfo.value
-            if not is_skip(error):
+            if not is_skip(error) and not isinstance(error, CassetteError):
                 error.add_note(take.encore.note)
                 if divergence_in(error) is None:  # else its report says so
                     error.add_note(take.encore.command)
@@ -168,8 +169,9 @@ def _noticed(item: pytest.Function, cassette: Cassette) -> Noticed:
 
 def _tell(report: pytest.TestReport, noticed: Noticed) -> None:
     """Let the report of a test's call carry what its mutants came to."""
-    facts = json.loads(getattr(report, ATTRIBUTE, "{}"))
-    setattr(report, ATTRIBUTE, json.dumps({**facts, MUTATE: noticed.as_json()}))
+    carried = getattr(report, ATTRIBUTE, {})
+    facts = json.loads(carried) if isinstance(carried, str) else carried
+    carry(report, {**facts, MUTATE: noticed.as_json()}, is_far=isinstance(carried, str))
 
 
 def _with_wider(item: pytest.Item, nextitem: pytest.Item | None, report: pytest.TestReport) -> Iterator[pytest.TestReport]:

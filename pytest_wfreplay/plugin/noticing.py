@@ -61,7 +61,7 @@ def told(noticed: Mapping[str, Noticed], *, is_verbose: bool) -> Iterator[str]:
             yield f"  asserts nothing: {nodeid} ({_counted(one, is_verbose=is_verbose)})"
     for nodeid, one in noticed.items() if is_verbose else ():
         if one.unnoticed and not one.asserts_nothing:
-            yield f"  asserts something: {nodeid} ({_counted(one, is_verbose=True)})"
+            yield f"  partly unnoticed: {nodeid} ({_counted(one, is_verbose=True)})"
     cut = sum(one.has_more for one in noticed.values())
     if cut:
         yield f"  {_number(cut, 'test')} could be changed in more than {MOST} ways; the first {MOST} of each were tried"
@@ -74,4 +74,4 @@ def _number(count: int, what: str) -> str:
 def _counted(one: Noticed, *, is_verbose: bool) -> str:
     names = one.unnoticed if is_verbose else one.unnoticed[:_NAMED]
     more = ", …" if len(names) < len(one.unnoticed) else ""
-    return f"{one.count} of {_number(one.changes, 'change')} noticed; not: {', '.join(names)}{more}"
+    return f"{one.count} of {_number(one.changes, 'change')} noticed; unnoticed: {', '.join(names)}{more}"
