@@ -84,7 +84,8 @@ class Normaliser:
         self._lock = threading.RLock()
         #: What is certain, and names that were counted: those give way to what a recording says.
         self._known, self._new = _Names(), _Names()
-        self.add(kinds)
+        if kinds:
+            self.add(kinds)
 
     def add(self, kinds: Collection[str]) -> None:
         """Name these kinds too, from now on. Raises `ConfigurationError` for an unknown one."""

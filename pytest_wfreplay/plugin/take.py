@@ -8,40 +8,35 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_wfreplay.deck import Deck, Treatment
-from pytest_wfreplay.errors import CassetteError, ConfigurationError, WfreplayError
+from pytest_wfreplay.errors import ConfigurationError, WfreplayError
 from pytest_wfreplay.normalise import Normaliser
 from pytest_wfreplay.plugin import commands
 from pytest_wfreplay.plugin.asked import judge, offered
+from pytest_wfreplay.plugin.claim import Claim
 from pytest_wfreplay.plugin.guard import Guard
 from pytest_wfreplay.plugin.opening import opened
 from pytest_wfreplay.plugin.refused import refusing
-from pytest_wfreplay.plugin.rivals import Plan, called, file_name
+from pytest_wfreplay.plugin.rivals import Plan, file_name
 from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
 from pytest_wfreplay.plugin.threads import carrying_context
 from pytest_wfreplay.plugin.traceback import divergence_in
 from pytest_wfreplay.plugin.unused import home
-from pytest_wfreplay.recording.cassette import MAX_BYTES
 from pytest_wfreplay.recording.divergence import error_of
-from pytest_wfreplay.recording.hiding import is_path
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import Matching
 from pytest_wfreplay.recording.modes import WORKS, WRITES
 from pytest_wfreplay.redact import PLACEHOLDER
 from pytest_wfreplay.steps.scope import Scope, entered
-from pytest_wfreplay.stores.cassette_file import CassetteFile
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.jsonable import JSON
     from pytest_wfreplay.plugin.settings import Settings
     from pytest_wfreplay.recording.cassette import Cassette
     from pytest_wfreplay.recording.modes import Mode
@@ -54,24 +49,18 @@ __tracebackhide__ = True
 REPLAYED, RECORDED, DIVERGED, LIVE = "replayed", "recorded", "diverged", "live"
 
 
-class Take:
+class Take(Claim):
     """What the fixture, the hooks and the facade share while one test runs."""
 
     def __init__(self, item: pytest.Item, plan: Plan, settings: Settings, redactor: Redactor) -> None:
-        self.item = item
-        self.settings = settings
-        self.plan = plan
-        self.wishes = plan.wishes
-        self.redactor = redactor
+        super().__init__(item, plan, settings, redactor)
         self.mode: Mode = settings.mode
-        self.path: Path = plan.path or settings.cassette_dir
         self.deck: Deck | None = None
         self.did: str | None = None
         #: Whether a subtest failed: it does not raise.
         self.has_failed_part = False
         self._problem: WfreplayError | None = None
         self.guard = Guard(item.nodeid, self.command, settings.hosts(), redactor, str(settings.root))
-        self._hiding = settings.hiding()
         self.matching = Matching(hiding=self._hiding)
         self._partial: PartialFile | None = None
         #: What was recorded, until the test has ended.
@@ -81,22 +70,6 @@ class Take:
     def is_open(self) -> bool:
         """Whether the fixture has found out which cassette this is."""
         return self.deck is not None
-
-    @property
-    def command(self) -> str:
-        """What records this test again."""
-        return commands.record(self.selection)
-
-    @property
-    def selection(self) -> str:
-        """The test as people type it; with all its parameters where one of them is a secret."""
-        nodeid = self.item.nodeid
-        return nodeid if self.redactor.text(nodeid) == nodeid else self.redactor.text(nodeid.partition("[")[0])
-
-    @property
-    def shown(self) -> str:
-        """The cassette as people are shown it."""
-        return self._shown(self.path)
 
     @contextlib.contextmanager
     def prepared(self, request: pytest.FixtureRequest) -> Iterator[None]:
@@ -124,16 +97,9 @@ class Take:
         self.path = folder / file_name(name)
 
     def redact(self, *rules: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
-        """Take more out of what is kept and compared. Raises `ConfigurationError` for what is neither a path nor a rule."""
-        for rule in rules:
-            if is_path(rule):
-                self._hiding.add([str(rule)])
-            else:
-                self.redactor = self.guard.redactor = self.redactor.with_rule(rule, replacement)
-
-    def clean(self, value: JSON) -> JSON:
-        """A JSON value without secrets."""
-        return self.redactor.json(value)
+        """Take more out of what is kept, compared and shown. Raises `ConfigurationError` for what is neither a path nor a rule."""
+        super().redact(*rules, replacement=replacement)
+        self.guard.redactor = self.redactor
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -165,21 +131,6 @@ class Take:
             self._close()
             raise self._problem.with_traceback(None)
 
-    @property
-    def file(self) -> CassetteFile:
-        """The file of the cassette."""
-        limit = self.settings.max_bytes or MAX_BYTES
-        return CassetteFile(self.path, command=self.command, max_bytes=limit, test=self.owner, leak=self._leak)
-
-    def _leak(self, text: str) -> int | None:
-        # Asked for late: rules are added while the test runs.
-        return self.redactor.leaked_at(text)
-
-    @property
-    def owner(self) -> str | None:
-        """The name by which this test's runs are known in a cassette that it shares; None in one of its own."""
-        return None if self.wishes.cassette is None else called(self.item, self.redactor)
-
     def _opened(self) -> Deck:
         """Read the cassette as the mode wants it; what is wrong with it is raised when the test is called."""
         try:
@@ -191,18 +142,6 @@ class Take:
             self._problem = problem
             return Deck("replay", self._treatment())
         return Deck(act, self._treatment(), cassette)
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say what is wrong with a cassette's file as this test's people know the file, and with the command that helps."""
-        try:
-            yield
-        except CassetteError as error:
-            hint = error.hint.replace("pytest --record.", f"{self.command}.")
-            raise type(error)(self._shown(Path(error.path)), error.problem, line=error.line, hint=hint) from None
-
-    def _shown(self, path: Path) -> str:
-        return str(path).removeprefix(f"{self.settings.root}{os.sep}")
 
     def _treatment(self) -> Treatment:
         return Treatment(
