@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     from pytest_wfreplay.plugin.aids import Aids
 
+#: Seconds after which a test that was changed is taken to wait for what does not come any more; besides twice the time that it took unchanged.
+_LONGEST = 10.0
+
 
 class Again:
     """The hooks of a session that runs tests again."""
@@ -91,7 +94,7 @@ class Again:
             reports[-1] = again[-1]
         if self._aids.mutates and take.did == REPLAYED and take.deck.act == "replay":
             item.user_properties[:] = before
-            _tell(reports[1], _noticed(item, take.deck.recorded))
+            _tell(reports[1], _noticed(item, take.deck.recorded, seconds=_LONGEST + 2 * reports[1].duration))
         item.user_properties[:] = after
         reports[-1].user_properties = list(after)
         return reports
@@ -149,7 +152,7 @@ def _run_again(item: pytest.Function, encore: Encore) -> tuple[list[pytest.TestR
         return _run(item), subtests
 
 
-def _noticed(item: pytest.Function, cassette: Cassette) -> Noticed:
+def _noticed(item: pytest.Function, cassette: Cassette, *, seconds: float) -> Noticed:
     """Run a test from each mutant of its cassette, and see which it notices."""
     changes, unnoticed, has_more = 0, [], False
     with without_a_trace(item) as subtests:
@@ -159,7 +162,7 @@ def _noticed(item: pytest.Function, cassette: Cassette) -> Noticed:
                 break
             subtests.clear()
             with _made_by(item, partial(EncoreTake, Encore(partial(Cassette, mutant.runs), match="keys"))):
-                reports = quietly(item)
+                reports = quietly(item, seconds=seconds)
             changes += 1
             if not any(report.failed or (report.skipped and hasattr(report, "wasxfail")) for report in (*reports, *subtests)):
                 unnoticed.append(change)

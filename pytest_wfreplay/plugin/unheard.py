@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import sys
 import threading
 import warnings
@@ -59,15 +60,15 @@ def without_a_trace(item: pytest.Item) -> Iterator[list[pytest.TestReport]]:
         sys.unraisablehook, threading.excepthook = unraisable, in_thread
 
 
-def quietly(item: pytest.Function) -> list[pytest.TestReport]:
-    """Run a test, and report to nobody; wider fixtures stay alive."""
+def quietly(item: pytest.Function, *, seconds: float) -> list[pytest.TestReport]:
+    """Run a test, and report to nobody; wider fixtures stay alive. A phase that takes longer fails, where that can be seen to."""
     renew(item)
     item._initrequest()  # noqa: SLF001 - as pytest's own protocol does for a test that is run again
     try:
-        reports = [_phase(item, "setup")]
+        reports = [_phase(item, "setup", seconds)]
         if reports[0].passed:
-            reports.append(_phase(item, "call"))
-        reports.append(_phase(item, "teardown", nextitem=item.parent))
+            reports.append(_phase(item, "call", seconds))
+        reports.append(_phase(item, "teardown", seconds, nextitem=item.parent))
     finally:
         item._request = False  # type: ignore[assignment]  # noqa: SLF001 - as pytest does
         item.funcargs = None  # type: ignore[assignment]  # as pytest does
@@ -87,12 +88,37 @@ def renew(item: pytest.Item) -> None:
     item._report_sections.clear()  # noqa: SLF001 - what was captured before belongs to that run
 
 
-def _phase(item: pytest.Item, when: str, **given: Node | None) -> pytest.TestReport:
+def _phase(item: pytest.Item, when: str, seconds: float, **given: Node | None) -> pytest.TestReport:
     hook = getattr(item.ihook, f"pytest_runtest_{when}")
+
+    def run() -> None:
+        with _at_most(seconds):
+            hook(item=item, **given)
+
     call = pytest.CallInfo.from_call(
-        lambda: hook(item=item, **given),
+        run,
         when=when,  # type: ignore[arg-type]  # one of pytest's three
         reraise=(pytest.exit.Exception, KeyboardInterrupt),
     )
     report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
     return report
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Interrupt what waits for ever: in the main thread, where the system has alarms, and if nobody else (pytest-timeout) has set one."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _interrupt(*_: object) -> None:
+    pytest.fail("It waits for something that does not come any more.")

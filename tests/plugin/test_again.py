@@ -317,6 +317,28 @@ def test_a_session_in_which_a_test_asserts_nothing_fails(project: Project) -> No
     assert project.replay("--wfreplay-mutate").code == 0
 
 
+def test_a_test_that_waits_for_what_was_changed_does_not_wait_for_ever(project: Project) -> None:
+    project.write(
+        text="""
+def test_a(wfreplay):
+    async def main():
+        come = asyncio.Event()
+        if step.run("work", lambda: "done") == "done":
+            come.set()
+        await come.wait()
+
+    wfreplay.run(main)
+
+def test_b(wfreplay):
+    assert step.run("work", lambda: 1) == 1
+"""
+    )
+    project.record()
+    ran = project.replay("--wfreplay-mutate")
+    assert "wfreplay: 2 tests mutated, 2 changes, 2 noticed" in ran.text, ran.text
+    assert ran.code == 0
+
+
 def test_what_workers_find_comes_home(project: Project) -> None:
     project.write(text=MUTATED)
     project.record()
