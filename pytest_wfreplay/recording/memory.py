@@ -169,6 +169,7 @@ class _Said:
 
     def __init__(self, signals: tuple[Signal, ...], orders: dict[str, int]) -> None:
         self._signals = signals
+        self._orders = orders
         self._first = array("i", bytes(4 * len(orders)))
         self._next = array("i", bytes(4 * (len(signals) + 1)))
         self._turns = array("i", bytes(4 * (len(signals) + 1)))
@@ -176,12 +177,16 @@ class _Said:
         self.positions = array("i")
         self._chain(orders)
 
-    def at_once(self, position: int) -> bool:
-        """Whether the signal at a position came within a millisecond (that is how times are written) of the one before it."""
-        if position <= 1:
+    def at_once(self, turn: int) -> bool:
+        """Whether the step that ends at a turn ended in one moment with the one that ended before it, while it was under way (see `Ends`)."""
+        if turn < 1:
             return False
-        was, now = (self._signals[at].timestamp for at in (position - 2, position - 1))
-        return was == now or (was[:-4] == now[:-4] and now[-4:-1].isdigit() and int(now[-4:-1]) - int(was[-4:-1]) <= 1)
+        before, here = self.positions[turn - 1], self.positions[turn]
+        was, now = self._signals[before - 1], self._signals[here - 1]
+        if was.timestamp != now.timestamp or was.name != "step:end":
+            return False
+        order, _ = _order_of(now, self._orders)
+        return order is not None and self._first[order] < before
 
     def began(self, order: int) -> int:
         """The position of a step's first signal, 0 where it said nothing."""

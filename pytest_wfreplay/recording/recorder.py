@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from pytest_wfreplay.clock import Clock, SystemClock, iso
+from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.recording.cleaning import Clean, Cleaning, as_cleaning
+from pytest_wfreplay.recording.ends import Ends
 from pytest_wfreplay.recording.pieces import Pieces
 from pytest_wfreplay.recording.recording import Recording, RecordingMetadata
-from pytest_wfreplay.signal import Signal
+from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.steps.entry import ABSENT, Entry
 from pytest_wfreplay.steps.journal import Ending, LiveJournal, Remembered, RunFacts
 from pytest_wfreplay.trace import Trace
@@ -61,6 +63,7 @@ class Recorder(LiveJournal):
         self._kept = _Kept()
         self._pieces = Pieces(self._cleaning, self._keep)
         self._created_at = iso(self.clock.now())
+        self._ends = Ends(self.clock)
         self._ending: Ending | None = None
         #: How many signals were heard.
         self.heard = 0
@@ -90,6 +93,10 @@ class Recorder(LiveJournal):
         self._kept.entries[entry.key] = entry
         if feed is not None:
             feed.entry(entry)
+
+    def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
+        """A signal of this moment."""
+        return Signal(signal_id(position), name, payload, self._ends.time(position, name, payload), source)
 
     def hear(self, signal: Signal) -> None:
         """Keep a signal."""

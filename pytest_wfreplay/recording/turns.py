@@ -5,6 +5,7 @@
 2. Waiters may stand in other threads and other loops.
 3. While a step is done live, what it says may be what the others wait for: they wait longer.
 4. Between two that came at different moments the run had time to take notice of the first: it is given some rounds of its event loop.
+   Between two that came in one moment (see `Ends`) it had none.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Turns:
 
     def __init__(self, positions: Sequence[int], came_at_once: Callable[[int], bool] = lambda _: False) -> None:
         self._positions = positions
-        #: Whether what stands at a position came in the same moment as what stands before it.
+        #: Whether what comes at a turn came in the same moment as what came before it.
         self._came_at_once = came_at_once
         self._next = 0
         self._came_early: set[int] = set()
@@ -103,7 +104,7 @@ class Turns:
         ordinal = self._next
         waiter = self._waiting.get(ordinal)
         if waiter is not None and (not waiter.must_rest or self.heard >= self._positions[ordinal] - 1):
-            self._release(ordinal, ROUNDS if waiter.must_rest else 0)
+            self._release(ordinal, ROUNDS if waiter.must_rest and not self._came_at_once(ordinal) else 0)
 
     def _release(self, ordinal: int, rounds: int) -> None:
         waiter = self._waiting.pop(ordinal)
@@ -120,7 +121,7 @@ class Turns:
         if not waiter.turn.done():
             waiter.turn.set_result(None)
         behind = ordinal + 1
-        if behind in self._waiting and self._came_at_once(self._positions[behind]):
+        if behind in self._waiting and self._positions[behind] == self._positions[ordinal] + 1 and self._came_at_once(behind):
             self._release(behind, 0)
 
     async def _wait(self, ordinal: int, *, at_rest: bool) -> None:

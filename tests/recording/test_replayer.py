@@ -374,6 +374,21 @@ async def body_races(ctx: Any) -> Any:
     return await ctx.step("winner", later, sorted(task.result() for task in done))
 
 
+async def body_one_after_the_other(ctx: Any) -> Any:
+    """Many of them within one millisecond; who looks sees which had ended, and says nothing of it until all have."""
+
+    async def run(number: int) -> int:
+        await asyncio.sleep(random.choice([0, 0.001, 0.0011, 0.0012, 0.0015, 0.002]))  # noqa: S311 - any timing will do
+        return number
+
+    pending = {asyncio.create_task(ctx.step(f"one-{number}", run, number)) for number in range(4)}
+    seen = []
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        seen.append(sorted(task.result() for task in done))
+    return await ctx.step("seen", later, seen)
+
+
 async def body_dead_heat(ctx: Any) -> Any:
     start = asyncio.Event()
 
