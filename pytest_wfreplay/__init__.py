@@ -62,9 +62,31 @@ if TYPE_CHECKING:
     from pytest_wfreplay.recording.store import RecordingQuery, SignalStore
     from pytest_wfreplay.signal import Signal, SignalSource, create_signal, define_signal, is_signal
     from pytest_wfreplay.steps.entry import Entry, Raised, Returned
+    from pytest_wfreplay.steps.resume import (
+        ResumeState,
+        SnapshotExecution,
+        StepResult,
+        WorkflowSnapshot,
+        create_resume_state_collector,
+        is_step_complete,
+        to_snapshot,
+    )
+    from pytest_wfreplay.steps.snapshot_form import (
+        ValidationResult,
+        assert_valid_snapshot,
+        deserialize_resume_state,
+        looks_like_workflow_snapshot,
+        merge_snapshots,
+        serialize_resume_state,
+        to_resume_state,
+        validate_snapshot,
+    )
+    from pytest_wfreplay.steps.snapshots import Lease, Page, SnapshotItem, SnapshotStore, StoredEntry
     from pytest_wfreplay.steps.step import step
     from pytest_wfreplay.stores.files import FileSignalStore
     from pytest_wfreplay.stores.memory import MemorySignalStore
+    from pytest_wfreplay.stores.open import open_store, sqlite
+    from pytest_wfreplay.stores.store import Store
     from pytest_wfreplay.trace import Trace
     from pytest_wfreplay.typed import register_codec
 
@@ -92,12 +114,14 @@ __all__ = [
     "HarnessInput",
     "HarnessOutput",
     "IllegalTransition",
+    "Lease",
     "LeaseLost",
     "LeaseTaken",
     "LiveCallBlocked",
     "MemorySignalStore",
     "NotJsonError",
     "OutputSchemaError",
+    "Page",
     "Pattern",
     "Player",
     "Raised",
@@ -107,6 +131,7 @@ __all__ = [
     "RecordingNotFound",
     "RecordingOptions",
     "RecordingQuery",
+    "ResumeState",
     "Returned",
     "RunContext",
     "RunMetrics",
@@ -120,13 +145,19 @@ __all__ = [
     "SignalPayloadError",
     "SignalSource",
     "SignalStore",
+    "SnapshotExecution",
     "SnapshotFormatError",
+    "SnapshotItem",
     "SnapshotMismatchError",
+    "SnapshotStore",
     "StepFailed",
     "StepInputMismatchError",
+    "StepResult",
     "StepTimeoutError",
+    "Store",
     "StoreError",
     "StoreUnavailable",
+    "StoredEntry",
     "TemplateError",
     "TokenUsage",
     "ToolCall",
@@ -134,21 +165,35 @@ __all__ = [
     "Trace",
     "UnfinishedStepError",
     "UnrecordedStepError",
+    "ValidationResult",
     "Wfreplay",
     "WfreplayError",
     "Workflow",
+    "WorkflowSnapshot",
     "WorkflowSuspended",
     "WorkflowTimeoutError",
+    "assert_valid_snapshot",
+    "create_resume_state_collector",
     "create_signal",
     "create_workflow",
     "define_signal",
+    "deserialize_resume_state",
     "expect",
     "is_signal",
+    "is_step_complete",
     "logging_adapter",
+    "looks_like_workflow_snapshot",
+    "merge_snapshots",
+    "open_store",
     "register_codec",
     "resolve_harness",
+    "serialize_resume_state",
+    "sqlite",
     "step",
     "terminal_adapter",
+    "to_resume_state",
+    "to_snapshot",
+    "validate_snapshot",
 ]
 
 #: room -> the names that it gives to the face
@@ -179,9 +224,17 @@ _ROOMS = {
     "recording.store": "RecordingQuery SignalStore",
     "signal": "Signal SignalSource create_signal define_signal is_signal",
     "steps.entry": "Entry Raised Returned",
+    "steps.resume": "ResumeState SnapshotExecution StepResult WorkflowSnapshot create_resume_state_collector is_step_complete to_snapshot",
+    "steps.snapshot_form": (
+        "ValidationResult assert_valid_snapshot deserialize_resume_state looks_like_workflow_snapshot merge_snapshots serialize_resume_state "
+        "to_resume_state validate_snapshot"
+    ),
+    "steps.snapshots": "Lease Page SnapshotItem SnapshotStore StoredEntry",
     "steps.step": "step",
     "stores.files": "FileSignalStore",
     "stores.memory": "MemorySignalStore",
+    "stores.open": "open_store sqlite",
+    "stores.store": "Store",
     "trace": "Trace",
     "typed": "register_codec",
 }

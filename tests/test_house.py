@@ -52,6 +52,8 @@ ROOMS = {
         "words",
         "steps.entry",
         "steps.resume",
+        "steps.snapshots",
+        "steps.spelled",
         "recording.recording",
         "recording.store",
         "recording.given",
@@ -70,7 +72,7 @@ ROOMS = {
 }
 
 #: shelf -> the files on it that its books share, or that know all its books by name
-SHELVES = {"stores": ("open", "sql", "query", "cassette_file"), "harnesses": ("resolve",), "report": ()}
+SHELVES = {"stores": ("open", "store", "asked", "sql", "cassette_file"), "harnesses": ("resolve",), "report": ()}
 
 #: outside name -> its one door (two where two rooms need it for different ends)
 DOORS = {

@@ -1,0 +1,189 @@
+"""Entries, states and waits as stores keep them: texts and numbers, in which nothing is shared with whoever gave them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pytest_wfreplay.errors import ConfigurationError, NotJsonError
+from pytest_wfreplay.jsonable import JSON, jsonable
+from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Outcome, Raised, Returned, error_of
+from pytest_wfreplay.steps.key import quote
+from pytest_wfreplay.steps.resume import FORMAT_VERSION, ResumeState, WorkflowSnapshot, entry_of, step_result
+from pytest_wfreplay.steps.snapshot_form import KIND, assert_valid_snapshot, deserialize_resume_state, looks_like_workflow_snapshot
+from pytest_wfreplay.steps.snapshots import GivenEntry, GivenState, Names, StoredEntry
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_ENTRY_FIELDS = tuple(field.name for field in dataclasses.fields(Entry))
+#: How the keys of waits begin.
+WAIT = "wait_for/"
+
+
+class Spelled(NamedTuple):
+    """An entry as texts: `input` and `outcome` (`{"value"}` or `{"error"}`) are JSON, None for what is absent."""
+
+    key: str
+    input: str | None
+    outcome: str | None
+    attempts: int
+    started_at: str | None
+    ended_at: str | None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it completed, so that nothing may take its place."""
+        return self.outcome is not None and self.outcome.startswith('{"value"')
+
+
+def text_id(id: str, what: str = "id") -> str:
+    """The text, once it is known to be one that every store can hold.
+
+    Raises:
+        ConfigurationError: it is blank, or no text.
+        NotJsonError: it has a lone surrogate.
+    """
+    if not isinstance(id, str) or not id.strip():
+        raise ConfigurationError(f"A blank {what}: {id!r}.", hint=f"Give the {what} as a text with something in it.")
+    return whole_text(id, what)
+
+
+def whole_text(text: str, what: str) -> str:
+    """The text, once it is known to be without lone surrogates. Raises `NotJsonError`."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise NotJsonError(what, "a lone surrogate is not text") from None
+    return text
+
+
+def given_entry(entry: GivenEntry) -> Entry:
+    """The entry itself, or the one that a mapping with its field names stands for; there the outcome may be `{"value"}` or `{"error"}`.
+
+    Raises:
+        ConfigurationError: it is no entry.
+    """
+    if isinstance(entry, Entry):
+        return entry
+    if not isinstance(entry, Mapping) or "key" not in entry or not set(entry) <= set(_ENTRY_FIELDS):
+        raise ConfigurationError(f"Not an Entry: {entry!r}.", hint=f"Pass one, or a mapping with {', '.join(_ENTRY_FIELDS)}; key is needed.")
+    fields: dict[str, Any] = {"input": ABSENT, "outcome": None, **entry}
+    outcome = fields["outcome"]
+    if isinstance(outcome, Mapping) and outcome.keys() in ({"value"}, {"error"}):
+        [(kind, said)] = outcome.items()
+        fields["outcome"] = Returned(said) if kind == "value" else Raised(said)
+    return Entry(**fields)
+
+
+def spelled(entry: Entry) -> Spelled:
+    """The entry as texts.
+
+    Raises:
+        ConfigurationError: a blank key, or an outcome that is none.
+        NotJsonError: JSON cannot carry its input or its outcome.
+    """
+    outcome = entry.outcome
+    told: str | None = None
+    if isinstance(outcome, Returned):
+        told = f'{{"value":{_text(outcome.value, "outcome.value")}}}'
+    elif isinstance(outcome, Raised):
+        error = error_of(outcome)
+        if error is None:
+            raise ConfigurationError(f"Not the JSON of an error: {outcome.error!r}.", hint='It looks like {"type": ..., "message": ...}.')
+        told = f'{{"error":{_text(error, "outcome.error")}}}'
+    elif outcome is not None:
+        raise ConfigurationError(f"Not an outcome: {outcome!r}.", hint="Pass Returned(value), Raised(error) or None.")
+    given = None if isinstance(entry.input, Absent) else _text(entry.input, "input")
+    return Spelled(text_id(entry.key, "key"), given, told, entry.attempts, entry.started_at, entry.ended_at)
+
+
+def read(row: Spelled) -> Entry:
+    """The entry that the texts spell, fresh."""
+    outcome: Outcome | None = None
+    if row.outcome is not None:
+        told = json.loads(row.outcome)
+        outcome = Returned(told["value"]) if "value" in told else Raised(told["error"])
+    return Entry(row.key, ABSENT if row.input is None else json.loads(row.input), outcome, row.attempts, row.started_at, row.ended_at)
+
+
+def _text(value: object, path: str) -> str:
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        jsonable(value, path=path)  # says where the trouble is; what has a codec and came without its tag is told apart below
+        raise NotJsonError(path, f"{type(value).__name__} holds a value that is not spelled as JSON", hint="Pass it through jsonable().") from None
+
+
+def spelled_state(state: GivenState) -> tuple[str, list[Spelled]]:
+    """What a store keeps of a state: its form, which says as what it comes back, and its steps.
+
+    Raises:
+        SnapshotFormatError: it is no state; `.errors` say why.
+    """
+    if isinstance(state, WorkflowSnapshot) or looks_like_workflow_snapshot(state):
+        snapshot = assert_valid_snapshot(state)
+        return _text(snapshot.as_json(), "snapshot"), [spelled(entry_of(key, result)) for key, result in snapshot.steps.items()]
+    if isinstance(state, Mapping) and isinstance(state.get("steps"), Mapping) and state.keys() <= {"steps", "workflow"}:
+        steps = {str(key): given_entry(entry) for key, entry in state["steps"].items()}  # type: ignore[attr-defined]  # asked above
+        state = ResumeState(steps, state.get("workflow"))  # type: ignore[arg-type]  # a text, or encoding refuses it
+    elif not isinstance(state, ResumeState):
+        state = deserialize_resume_state(state)  # type: ignore[arg-type]  # it complains about what it cannot read
+    return form_of(state.workflow), [spelled(dataclasses.replace(entry, key=key)) for key, entry in state.steps.items()]
+
+
+def form_of(workflow: str | None = None) -> str:
+    """The form of a resume state."""
+    return _text({"kind": KIND, "format_version": FORMAT_VERSION, "workflow": workflow}, "workflow")
+
+
+def read_state(form: str, rows: Iterable[Spelled]) -> ResumeState | WorkflowSnapshot:
+    """The state that a form and the steps as they stand now make up, as what it was saved as.
+
+    A snapshot's step that is still the same keeps what others have written into it; a step that has not ended has no result.
+    """
+    given: dict[str, Any] = json.loads(form)
+    entries = {row.key: read(row) for row in rows}
+    if given.get("kind") == KIND:
+        return ResumeState(entries, given["workflow"])
+    saved: dict[str, dict[str, JSON]] = given["steps"]
+    given["steps"] = {
+        key: saved[key] if key in saved and entry_of(key, saved[key]) == entry else step_result(entry)
+        for key, entry in entries.items()
+        if entry.outcome is not None
+    }
+    return assert_valid_snapshot(given)
+
+
+def read_resume_state(form: str, rows: Iterable[Spelled]) -> ResumeState:
+    """The same as a resume state, whatever it was saved as."""
+    given: dict[str, Any] = json.loads(form)
+    workflow = given["workflow"] if given.get("kind") == KIND else given["metadata"].get("workflow_id")
+    return ResumeState({row.key: read(row) for row in rows}, workflow if isinstance(workflow, str) else None)
+
+
+def wait_key(name: str, occurrence: int) -> str:
+    """The key of the entry by which a run waits for a name, for the first, second, … time."""
+    key = WAIT + quote(text_id(name, "name"))
+    return key if occurrence == 1 else f"{key}#{occurrence}"
+
+
+def names_waited_for(records: Iterable[StoredEntry]) -> Names:
+    """The names that some entries wait for, each once."""
+    inputs = [record.entry.input for record in records if record.entry.outcome is None and record.entry.key.startswith(WAIT)]
+    names = [given.get("wait_for") for given in inputs if isinstance(given, dict)]
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def answered(name: str, value: object, at: str, standing: Mapping[str, Entry]) -> Entry:
+    """The entry that answers the first occurrence of a wait that has no answer, or the next one; `standing` has the run's entries by key.
+
+    Raises:
+        NotJsonError: JSON cannot carry the value.
+    """
+    occurrence = 1
+    while (asked := standing.get(wait_key(name, occurrence))) is not None and asked.outcome is not None:
+        occurrence += 1
+    started = None if asked is None else asked.started_at
+    return Entry(wait_key(name, occurrence), {"wait_for": name}, Returned(jsonable(value)), started_at=started, ended_at=at)
