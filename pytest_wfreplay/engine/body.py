@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.engine.result import RunMetrics, RunResult, attach
-from pytest_wfreplay.errors import ConfigurationError, DivergenceError
+from pytest_wfreplay.errors import ConfigurationError, DivergenceError, SnapshotMismatchError, WorkflowSuspended
 from pytest_wfreplay.jsonable import JSON, jsonable, restore
 from pytest_wfreplay.signal import Signal, payload_of
+from pytest_wfreplay.steps.effort import ONCE, Effort
 from pytest_wfreplay.steps.entry import Outcome, Raised, Returned
 from pytest_wfreplay.steps.failure import briefly, describe, is_from_outside
 from pytest_wfreplay.steps.journal import Ending, RunFacts
 from pytest_wfreplay.steps.keyed import step_of_key
 from pytest_wfreplay.steps.line import Line
-from pytest_wfreplay.steps.scope import ONCE, Effort, Scope, current, entered
+from pytest_wfreplay.steps.resume import WAIT, wait_key
+from pytest_wfreplay.steps.scope import Scope, current, entered
 from pytest_wfreplay.trace import Trace
 
 if TYPE_CHECKING:
@@ -107,6 +109,23 @@ class RunScope:
         scope = self._here()
         return await scope.step(scope.key(workflow.name), work, given)
 
+    async def wait_for(self, name: str) -> Any:
+        """What somebody delivers under this name. Until then the run is suspended: run it again when it was delivered.
+
+        `store.snapshots.deliver(id, name, value)` delivers to the run in `durable(id)`, `resume_state.deliver(name, value)` to one that goes on
+        from a state.
+
+        Raises:
+            WorkflowSuspended: nothing was delivered yet.
+            ConfigurationError: a blank name, or a step that waits: only the body may.
+        """
+        wait_key(name, 1)
+        scope = self._here()
+        if scope.is_inside:
+            raise ConfigurationError(f"A step waits for {name!r}.", hint="Wait in the body, and give the step what came.")
+        below = scope.below(WAIT.rstrip("/"))
+        return await below.step(below.key(name), functools.partial(_suspend, name), {"wait_for": name})
+
     def _asked(self, name: str, work: Callable[[], object]) -> Any:
         scope = self._here()
         return scope.step_now(scope.key(name), work)
@@ -148,6 +167,10 @@ async def run_body(name: str, body: Body, deps: Any, source: JournalSource) -> A
     return restore(spelled)
 
 
+def _suspend(name: str) -> None:
+    raise WorkflowSuspended(name)
+
+
 async def _close(line: Line, status: Status, error: BaseException | None, outcome: Outcome | None = None) -> None:
     journal = line.journal
     metrics = RunMetrics(duration_ms=journal.duration_ms())
@@ -157,7 +180,7 @@ async def _close(line: Line, status: Status, error: BaseException | None, outcom
     ending = Ending(status, outcome=outcome, error=None if error is None else briefly(error), duration_ms=metrics.duration_ms)
     try:
         await journal.end(ending)
-    except DivergenceError as divergence:
+    except (DivergenceError, SnapshotMismatchError) as divergence:
         attach(result, divergence)
         if error is None or not (isinstance(error, DivergenceError) or is_from_outside(error)):
             raise divergence from error

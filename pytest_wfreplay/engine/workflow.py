@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.engine.agent import Agent, AgentContext, Prompt, Wording, declare
 from pytest_wfreplay.engine.body import Body, run_body
+from pytest_wfreplay.engine.definition import definition_hash, state_to_go_on_from
 from pytest_wfreplay.engine.plan import Plan, Reactions
 from pytest_wfreplay.engine.runner import run_plan
 from pytest_wfreplay.engine.state import State
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import plain_json
+from pytest_wfreplay.steps.entry import Outcome, Raised, Returned
 from pytest_wfreplay.steps.journal import JournalSource, LiveSource
+from pytest_wfreplay.steps.resume import ResumeState
+from pytest_wfreplay.steps.resumer import Resuming
 from pytest_wfreplay.steps.scope import current
 
 if TYPE_CHECKING:
@@ -102,15 +106,44 @@ class Workflow:
         )
         return await run_plan(plan, _source(recording))
 
-    async def run(self, body: Body, *, recording: JournalSource | None = None) -> Any:
+    async def run(self, body: Body, *, resume_state: object = None, snapshot: object = None, recording: JournalSource | None = None) -> Any:
         """Run a function workflow: `async def body(ctx)`. What it returns is JSON-shaped and comes back as a replay will give it.
+
+        It goes on from `resume_state` or `snapshot`, each a `ResumeState`, a `WorkflowSnapshot` or the JSON of either: what ended well is not
+        done again, what failed or never ended is.
 
         Raises:
             Exception: what the body raised.
+            WorkflowSuspended: it waits for somebody.
             NotJsonError: JSON cannot carry what it returned.
+            SnapshotFormatError, SnapshotMismatchError: that is no state of a run of this workflow, or has steps that this run never asked for.
+            StepInputMismatchError: a known step is given another input.
             DivergenceError: the run is not what was recorded.
         """
-        return await run_body(self.name, body, self.deps, _source(recording))
+        source = _source(recording)
+        if resume_state is not None or snapshot is not None:
+            source = Resuming(source, state_to_go_on_from(self.name, body, resume_state, snapshot), self.name)
+        return await run_body(self.name, body, self.deps, source)
+
+    async def run_with_state(
+        self, body: Body, *, resume_state: object = None, snapshot: object = None, recording: JournalSource | None = None
+    ) -> tuple[Outcome, ResumeState]:
+        """Run a function workflow as `run` does: its outcome, `Returned(value)` or `Raised(error)`, and the state from which it can go on.
+
+        The state holds every step that has ended, in this run or before, in the order in which they ended. Raises what `run` raises before it starts.
+        """
+        source = Resuming(_source(recording), state_to_go_on_from(self.name, body, resume_state, snapshot), self.name)
+        try:
+            outcome: Outcome = Returned(await run_body(self.name, body, self.deps, source))
+        except Exception as error:
+            if source.state is None:
+                raise
+            outcome = Raised(error)
+        return outcome, source.state or ResumeState()
+
+    def definition_hash(self, body: Body) -> str:
+        """What a snapshot says of the workflow that it is of: `to_snapshot(state, definition_hash=flow.definition_hash(body))`."""
+        return definition_hash(self.name, body)
 
 
 def create_workflow(name: str, state_type: type | None = None, deps: Any = None) -> Workflow:

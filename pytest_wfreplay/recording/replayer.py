@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import DivergenceError
 from pytest_wfreplay.jsonable import JSON, is_plainly, jsonable, same
 from pytest_wfreplay.recording.compare import Finding, compared
 from pytest_wfreplay.recording.divergence import Divergence, Place, around, error_of
+from pytest_wfreplay.recording.kept import insides
 from pytest_wfreplay.recording.memory import Known, Memory, described
 from pytest_wfreplay.recording.outside import Outside
 from pytest_wfreplay.recording.refusal import reordered, unrecorded, wrong_input
@@ -24,7 +26,7 @@ from pytest_wfreplay.signal import Signal, SignalSource, signal_id
 from pytest_wfreplay.steps.entry import Absent
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.clock import Luck
+    from pytest_wfreplay.clock import Clock, Luck
     from pytest_wfreplay.recording.matching import Matching
     from pytest_wfreplay.recording.recording import Recording
     from pytest_wfreplay.steps.entry import Entry
@@ -44,6 +46,7 @@ class Replayer:
         luck: Luck | None = None,
     ) -> None:
         self.recording_id: str | None = recording.metadata.id
+        self.clock: Clock = SystemClock()
         self.recording = recording
         self.divergences: list[Divergence] = []
         self._matching = matching
@@ -120,8 +123,15 @@ class Replayer:
         """The key without secrets, as it was recorded."""
         return key if self._memory.known(key) is not None else self._names.key(key)
 
+    def begin(self, key: str, given: JSON) -> None:
+        """Nothing is begun in a replay but what an heir of it does."""
+
     def append(self, entry: Entry) -> None:
         """Nothing is done in a replay, so nothing is kept."""
+
+    def inside(self, key: str) -> Sequence[Entry]:
+        """The recorded steps inside a recorded step."""
+        return insides(self.recording.entries).get(key, ())
 
     def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
         """The recorded signal where this run says the same, else a new one with its time."""

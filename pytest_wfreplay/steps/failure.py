@@ -12,6 +12,7 @@ import asyncio
 import functools
 import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 from pytest_wfreplay.errors import NotJsonError, StepFailed
 from pytest_wfreplay.jsonable import JSON, jsonable, restore
@@ -111,6 +112,14 @@ def as_replay_will(error: BaseException, facts: Mapping[str, JSON]) -> BaseExcep
         return error
     rebuilt.__cause__ = error
     return rebuilt
+
+
+def raise_as_replay_will(error: BaseException, facts: Mapping[str, JSON] | None) -> NoReturn:
+    """Raise what a failed step raises; one that was cancelled, of which there are no facts, as it is."""
+    failure = error if facts is None else as_replay_will(error, facts)
+    if failure is error:
+        raise error
+    raise failure from error
 
 
 def _is_alike(one: BaseException, other: BaseException) -> bool:

@@ -8,7 +8,7 @@
 | extender | what it has, does the rest       | what it had to do |
 
 1. `recall` is asked once for each step, before its work begins, in the order in which steps begin.
-2. `append` is called once for each step whose work was done here, when it has ended.
+2. `begin` is called before work that is done here, `append` when it has ended, each once.
 3. `place` gives each signal its id and time; `hear` is told of each signal when it takes its place in the one order.
 4. `end` is called once, last, however the run ended.
 """
@@ -33,6 +33,10 @@ Interruption: TypeAlias = Literal["timeout"] | asyncio.CancelledError
 Status: TypeAlias = Literal["completed", "failed", "cancelled", "timeout"]
 
 
+#: The place of a step that was done in an earlier run: it has none in this one's trace, and says its signals anew.
+ANEW = -1
+
+
 @dataclass(slots=True)
 class Remembered:
     """A step that the journal knows. `signals` is what it had said, in order."""
@@ -41,8 +45,12 @@ class Remembered:
     signals: Sequence[Signal] = ()
     #: For each of `signals` its place among all that came from outside in the run, -1 for what the run said by itself.
     turns: Sequence[int] = ()
-    #: Where in the trace, from 1, it said its two signals in a row, the end from outside; 0 where it is not as simple as that.
+    #: Where in the trace, from 1, it said its two signals in a row, the end from outside; 0 where it is not as simple as that, or `ANEW`.
     position: int = 0
+
+
+#: What a journal answers when work is about to begin: nothing, or what another run has made of it meanwhile; perhaps it has to be waited for.
+Begun: TypeAlias = "Remembered | Awaitable[Remembered | None] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,10 @@ class Journal(Protocol):
     def recording_id(self) -> str | None:
         """The recording that is made or replayed, or None."""
 
+    @property
+    def clock(self) -> Clock:
+        """The time and the luck of what is done live."""
+
     def recall(self, key: str, input: object) -> Remembered | None:
         """What is known of a step that is about to begin; None means: do it.
 
@@ -83,8 +95,14 @@ class Journal(Protocol):
     def named(self, key: str) -> str:
         """The key under which a step is known here, asked once before it is recalled: a journal that is kept holds no secrets."""
 
-    def append(self, entry: Entry) -> None:
-        """Keep a step that was done."""
+    def begin(self, key: str, given: JSON) -> Begun:
+        """The work of a step that is not known is about to begin, with this input."""
+
+    def append(self, entry: Entry) -> Entry | Awaitable[Entry] | None:
+        """Keep a step that was done. What stands instead, where another run was first; None where it is as given."""
+
+    def inside(self, key: str) -> Sequence[Entry]:
+        """The steps that were done inside a step that is remembered."""
 
     def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
         """The signal at a position (from 1) of this run."""
@@ -152,7 +170,7 @@ class LiveJournal:
     recording_id: str | None = None
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self.clock = clock or SystemClock()
+        self.clock: Clock = clock or SystemClock()
         self._began = self.clock.monotonic()
 
     def recall(self, key: str, input: object) -> Remembered | None:  # noqa: ARG002 - it remembers nothing
@@ -163,8 +181,17 @@ class LiveJournal:
         """The key as it is."""
         return key
 
-    def append(self, entry: Entry) -> None:
+    def begin(self, key: str, given: JSON) -> Begun:  # noqa: ARG002 - nothing is kept
         """Keep nothing."""
+        return None
+
+    def append(self, entry: Entry) -> Entry | Awaitable[Entry] | None:  # noqa: ARG002 - nothing is kept
+        """Keep nothing."""
+        return None
+
+    def inside(self, key: str) -> Sequence[Entry]:  # noqa: ARG002 - nothing is remembered
+        """Nothing."""
+        return ()
 
     def place(self, position: int, name: str, payload: JSON, source: SignalSource | None) -> Signal:
         """A signal of this moment."""

@@ -13,7 +13,8 @@ from pytest_wfreplay.steps.key import quote
 from pytest_wfreplay.steps.line import Done
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.steps.scope import Effort, Scope, Work
+    from pytest_wfreplay.steps.effort import Effort
+    from pytest_wfreplay.steps.scope import Scope, Work
 
 
 async def step_of_key(scope: Scope, key: str, work: Work, given: object, effort: Effort) -> object:

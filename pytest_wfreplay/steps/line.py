@@ -26,9 +26,16 @@ class Line:
     `queue` takes a signal that was placed and sees to it that it is heard in its turn; without one it is heard at once.
     """
 
-    __slots__ = ("counts", "journal", "keyed", "lock", "position", "queue", "signals", "source")
+    __slots__ = ("_id", "counts", "journal", "keyed", "lock", "position", "queue", "signals", "source")
 
-    def __init__(self, journal: Journal, *, queue: Callable[[Signal], None] | None = None, source: JournalSource | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        queue: Callable[[Signal], None] | None = None,
+        source: JournalSource | None = None,
+        id: str | None = None,
+    ) -> None:
         self.journal = journal
         self.queue = queue
         #: Who hands journals to runs that start inside this one.
@@ -38,6 +45,15 @@ class Line:
         self.counts: dict[str, int] = {}
         self.keyed: dict[str, Done] = {}
         self.lock = threading.RLock()
+        self._id = id
+
+    @property
+    def id(self) -> str:
+        """What the run is called wherever it goes on; one that goes on nowhere has a name of its own."""
+        with self.lock:
+            if self._id is None:
+                self._id = self.journal.clock.new_id()
+            return self._id
 
     def emit(self, name: str, payload: JSON, source: SignalSource | None) -> Signal:
         """Say something: the signal with its place in the line."""

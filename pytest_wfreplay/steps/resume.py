@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from pytest_wfreplay.clock import SystemClock, iso
-from pytest_wfreplay.errors import NotJsonError
+from pytest_wfreplay.errors import ConfigurationError, NotJsonError
 from pytest_wfreplay.jsonable import JSON, jsonable
 from pytest_wfreplay.steps.entry import ABSENT, Entry, Raised, Returned, error_of
+from pytest_wfreplay.steps.key import quote, spell_key
 
 if TYPE_CHECKING:
     from pytest_wfreplay.signal import Signal
@@ -35,6 +36,38 @@ class ResumeState:
 
     steps: dict[str, Entry] = field(default_factory=dict)
     workflow: str | None = None
+
+    @property
+    def waiting_for(self) -> list[str]:
+        """The names that the run waits for, each once, in the order in which it asked."""
+        waits = [entry.input for entry in self.steps.values() if entry.outcome is None and entry.key.startswith(WAIT)]
+        names = [given.get("wait_for") for given in waits if isinstance(given, Mapping)]
+        return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+    def deliver(self, name: str, value: object = None) -> None:
+        """Answer the oldest unanswered `wait_for(name)`, or the next one when none is asked: the run that goes on from here gets `value`.
+
+        Raises:
+            ConfigurationError: a blank name.
+            NotJsonError: JSON cannot carry the value.
+        """
+        occurrence = 1
+        while (asked := self.steps.get(wait_key(name, occurrence))) is not None and asked.outcome is not None:
+            occurrence += 1
+        key, started = wait_key(name, occurrence), None if asked is None else asked.started_at
+        answer = Returned(jsonable(value, path=f"what is delivered to {name!r}"))
+        self.steps[key] = Entry(key, {"wait_for": name}, answer, started_at=started, ended_at=iso(SystemClock().now()))
+
+
+#: How the keys of waits begin.
+WAIT = "wait_for/"
+
+
+def wait_key(name: str, occurrence: int) -> str:
+    """The key of the entry by which a run waits for a name, for the first, second, … time. Raises `ConfigurationError` for a blank name."""
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(f"What a run waits for has a name that is not blank, not {name!r}.")
+    return spell_key(WAIT, quote(name), occurrence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,17 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
-from pytest_wfreplay.errors import StepTimeoutError
 from pytest_wfreplay.jsonable import JSON, jsonable, plain_json, restore
 from pytest_wfreplay.signal import Signal, SignalSource
-from pytest_wfreplay.steps.entry import Entry, Raised, Returned, error_of
-from pytest_wfreplay.steps.failure import as_replay_will, briefly, outcome_of, rebuild
-from pytest_wfreplay.steps.journal import Remembered
+from pytest_wfreplay.steps.effort import ONCE, Attempt, Effort, pause, tried
+from pytest_wfreplay.steps.entry import Absent, Entry, Raised, Returned, error_of
+from pytest_wfreplay.steps.failure import briefly, outcome_of, raise_as_replay_will, rebuild
+from pytest_wfreplay.steps.journal import ANEW, Remembered
 from pytest_wfreplay.steps.key import quote, spell_key
 from pytest_wfreplay.steps.line import Line
+from pytest_wfreplay.steps.waiting import waited_for
 
 #: What a step does: it gives a value, or something to wait for that gives one.
 Work: TypeAlias = Callable[[], object]
@@ -38,16 +38,6 @@ Keep: TypeAlias = Callable[[Entry], object]
 current: ContextVar[Scope | None] = ContextVar("pytest_wfreplay_scope", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How hard a step tries: `retries` more tries after the first, each of at most `timeout` seconds."""
-
-    retries: int = 0
-    timeout: float | None = None
-
-
-ONCE = Effort()
-
 #: After so many signals a stream that is played again lets others hear them, or all of them would wait in memory.
 _BREATH = 100
 
@@ -55,21 +45,31 @@ _BREATH = 100
 class Scope:
     """A namespace in a run: `prefix` is empty or ends with `/`, `origin` is the source of what is said here."""
 
-    __slots__ = ("_say", "is_inside", "line", "origin", "prefix")
+    __slots__ = ("_say", "doing", "is_inside", "line", "origin", "prefix")
 
     def __init__(
-        self, line: Line, prefix: str = "", *, origin: SignalSource | None = None, say: Deliver | None = None, is_inside: bool = False
+        self,
+        line: Line,
+        prefix: str = "",
+        *,
+        origin: SignalSource | None = None,
+        say: Deliver | None = None,
+        is_inside: bool = False,
+        doing: Attempt | None = None,
     ) -> None:
         self.line = line
         self.prefix = prefix
         self.origin = origin
         #: Whether this is inside a step, whose replay skips everything in here.
         self.is_inside = is_inside
+        #: The step that is done in here, if it is one of the user's.
+        self.doing = doing
         self._say = say
 
     def below(self, name: str) -> Scope:
         """The scope of a namespace in this one."""
-        return Scope(self.line, f"{self.prefix}{quote(name)}/", origin=self.origin, say=self._say, is_inside=self.is_inside)
+        prefix = f"{self.prefix}{quote(name)}/"
+        return Scope(self.line, prefix, origin=self.origin, say=self._say, is_inside=self.is_inside, doing=self.doing)
 
     def emit(self, name: str, payload: JSON) -> Signal | None:
         """Say something here; None where a stream carries it into the line."""
@@ -92,30 +92,37 @@ class Scope:
             if waiting is not None:
                 await waiting
             return _conclude(remembered)
-        with self._begun(key, given) as attempt:
-            for attempt.number in range(1, effort.retries + 2):
-                try:
-                    async with _limit(key, effort.timeout):
-                        value = work()
-                        attempt.value = await value if inspect.isawaitable(value) else value
-                    break
-                except Exception:
-                    if attempt.number > effort.retries:
-                        raise
-        return attempt.result
+        attempt = Attempt(key, given, self.line)
+        begun = self.line.journal.begin(key, attempt.spelled)
+        if begun is not None:
+            meanwhile = begun if isinstance(begun, Remembered) else await begun
+            if meanwhile is not None:
+                return self._conclude_now(meanwhile)
+        with self._begun(attempt) as inside:
+            if effort is ONCE:
+                value = work()
+                attempt.value = await value if inspect.isawaitable(value) else value
+            else:
+                attempt.value = await inside.try_hard(attempt, work, effort)
+        standing = self._kept(attempt)
+        return self._ended(attempt, standing if isinstance(standing, Entry) else await standing)
 
     def step_now(self, key: str, work: Work, given: object = None) -> object:
         """The same for work that is done without waiting."""
         key = self.line.journal.named(key)
         remembered = self.line.journal.recall(key, given)
         if remembered is not None:
-            if not self.line.repeat(remembered):
-                for signal, turn in zip(remembered.signals, remembered.turns, strict=True):
-                    self._say_again(signal, turn)
-            return _conclude(remembered)
-        with self._begun(key, given) as attempt:
+            return self._conclude_now(remembered)
+        attempt = Attempt(key, given, self.line)
+        begun = self.line.journal.begin(key, attempt.spelled)
+        if begun is not None:
+            meanwhile = begun if isinstance(begun, Remembered) else waited_for(begun)
+            if meanwhile is not None:
+                return self._conclude_now(meanwhile)
+        with self._begun(attempt):
             attempt.value = work()
-        return attempt.result
+        standing = self._kept(attempt)
+        return self._ended(attempt, standing if isinstance(standing, Entry) else waited_for(standing))
 
     async def stream(self, name: str, given: object, work: Callable[[], Awaitable[JSON]], deliver: Deliver, keep: Keep) -> JSON:
         """The same for work that says signals while it is done; they are part of what is remembered. Its outcome is plain JSON.
@@ -133,36 +140,62 @@ class Scope:
         except BaseException as error:  # noqa: BLE001 - law 3
             facts = outcome_of(error)
             keep(Entry(key, spelled, None if facts is None else Raised(facts)))
-            _raise_as_replay_will(error, facts)
+            raise_as_replay_will(error, facts)
         finally:
             current.reset(token)
         keep(Entry(key, spelled, Returned(jsonable(output))))
         return output
 
+    async def try_hard(self, attempt: Attempt, work: Work, effort: Effort) -> object:
+        """Try some work until it ends well, or too often: each failure but the last is said, and time passes before the next try."""
+        clock = self.line.journal.clock
+        for attempt.number in range(1, effort.retries + 1):
+            try:
+                return await tried(attempt, work, effort)
+            except Exception as error:  # noqa: BLE001 - the last one is raised
+                self.emit("step:retry", {"step": attempt.key, "attempt": attempt.number, "error": briefly(error)})
+            await clock.sleep(pause(attempt.number, clock.random()))
+        attempt.number = effort.retries + 1
+        return await tried(attempt, work, effort)
+
     @contextmanager
-    def _begun(self, key: str, given: object) -> Iterator[_Attempt]:
-        """The frame around live work: its signals, its scope, and its entry however it ends."""
-        spelled = jsonable(given, path=f"input of step {key!r}")
-        started = self.emit("step:start", {"step": key, "input": plain_json(given)})
-        attempt = _Attempt()
-        token = current.set(Scope(self.line, key + "/", origin=self._origin_inside(key, started), say=self._say, is_inside=True))
+    def _begun(self, attempt: Attempt) -> Iterator[Scope]:
+        """The frame around live work: the signal of its beginning, its scope, and what it raised."""
+        key = attempt.key
+        attempt.started = started = self.emit("step:start", {"step": key, "input": plain_json(attempt.given)})
+        inside = Scope(self.line, key + "/", origin=self._origin_inside(key, started), say=self._say, is_inside=True, doing=attempt)
+        token = current.set(inside)
         try:
-            yield attempt
-            output = jsonable(attempt.value, path=f"output of step {key!r}")
+            yield inside
+            attempt.output = jsonable(attempt.value, path=f"output of step {key!r}")
         except BaseException as error:  # noqa: BLE001 - law 3
-            facts = outcome_of(error)
-            if facts is None:
-                self.line.journal.append(Entry(key, spelled, None, attempt.number))
-            else:
-                self._append(Entry(key, spelled, Raised(facts), attempt.number), started, {"step": key, "error": briefly(error)})
-            _raise_as_replay_will(error, facts)
+            attempt.error = error
+            attempt.facts = outcome_of(error)
         finally:
             current.reset(token)
-        self._append(Entry(key, spelled, Returned(output), attempt.number), started, {"step": key, "output": plain_json(attempt.value)})
-        attempt.result = restore(output)
 
-    def _append(self, entry: Entry, started: Signal | None, payload: dict[str, JSON]) -> None:
-        self.line.journal.append(entry)
+    def _kept(self, attempt: Attempt) -> Entry | Awaitable[Entry]:
+        """The entry of a step that has ended, kept; or what another run has kept before."""
+        facts = attempt.facts
+        outcome = Returned(attempt.output) if attempt.error is None else None if facts is None else Raised(facts)
+        entry = Entry(attempt.key, attempt.spelled, outcome, attempt.number)
+        return self.line.journal.append(entry) or entry
+
+    def _ended(self, attempt: Attempt, standing: Entry) -> object:
+        """Say how a step has ended, and give what came of it: what stands in the journal, as its replay will give it."""
+        error, outcome = attempt.error, standing.outcome
+        if error is not None and attempt.facts is None:
+            raise error
+        if not isinstance(outcome, Returned):
+            facts = error_of(outcome) or {}
+            said: JSON = {"type": facts.get("type"), "message": facts.get("message")} if error is None else briefly(error)
+            self._say_end(attempt.started, {"step": standing.key, "error": said})
+            raise_as_replay_will(error or rebuild(facts), attempt.facts)
+        value = restore(outcome.value)  # type: ignore[arg-type]  # an entry's values are JSON
+        self._say_end(attempt.started, {"step": standing.key, "output": plain_json(attempt.value if outcome.value is attempt.output else value)})
+        return value
+
+    def _say_end(self, started: Signal | None, payload: dict[str, JSON]) -> None:
         if started is None:
             self.emit("step:end", payload)
         else:
@@ -183,6 +216,9 @@ class Scope:
         line = self.line
         if line.repeat(remembered):
             return None
+        if remembered.position == ANEW:
+            self._say_anew(remembered.entry)
+            return None
         journal = line.journal
         for at, signal in enumerate(remembered.signals):
             turn = remembered.turns[at]
@@ -193,6 +229,22 @@ class Scope:
                 journal.arrive(turn)
             line.emit(signal.name, signal.payload, signal.source)
         return journal.lapse(remembered) if remembered.entry.outcome is None else None
+
+    def _conclude_now(self, remembered: Remembered) -> object:
+        if not self.line.repeat(remembered):
+            if remembered.position == ANEW:
+                self._say_anew(remembered.entry)
+            for signal, turn in zip(remembered.signals, remembered.turns, strict=True):
+                self._say_again(signal, turn)
+        return _conclude(remembered)
+
+    def _say_anew(self, entry: Entry) -> None:
+        """Say of a step that was done in an earlier run what the collectors of this one have to hear."""
+        key = entry.key
+        started = self.emit("step:start", {"step": key, "input": None if isinstance(entry.input, Absent) else plain_json(restore(entry.input))})
+        Scope(self.line, origin=self._origin_inside(key, started), say=self._say).emit("step:cached", {"step": key})
+        if isinstance(entry.outcome, Returned):
+            self._say_end(started, {"step": key, "output": plain_json(restore(entry.outcome.value))})  # type: ignore[arg-type]  # an entry's values are JSON
 
     async def _repeat_from(self, start: int, waiting: Awaitable[None], remembered: Remembered) -> None:
         """Wait, and say the rest, each in its turn."""
@@ -235,17 +287,6 @@ def _conclude(remembered: Remembered) -> object:
     raise rebuild(error_of(outcome) or {})
 
 
-class _Attempt:
-    """What live work gave, and how often it was tried."""
-
-    __slots__ = ("number", "result", "value")
-
-    def __init__(self) -> None:
-        self.number = 1
-        self.value: object = None
-        self.result: object = None
-
-
 @contextmanager
 def entered(scope: Scope | None) -> Iterator[None]:
     """Make a scope the current one for a while; None hides the one there is."""
@@ -254,40 +295,3 @@ def entered(scope: Scope | None) -> Iterator[None]:
         yield
     finally:
         current.reset(token)
-
-
-def _raise_as_replay_will(error: BaseException, facts: dict[str, JSON] | None) -> NoReturn:
-    failure = error if facts is None else as_replay_will(error, facts)
-    if failure is error:
-        raise error
-    raise failure from error
-
-
-class _limit:  # noqa: N801 - reads as the function it stands for
-    """At most so many seconds; without a limit it costs nothing."""
-
-    __slots__ = ("_key", "_timeout", "_watch")
-
-    def __init__(self, key: str, timeout: float | None) -> None:
-        self._key = key
-        self._timeout = timeout
-        self._watch: asyncio.Timeout | None = None
-
-    async def __aenter__(self) -> None:
-        if self._timeout is not None:
-            self._watch = asyncio.timeout(self._timeout)
-            await self._watch.__aenter__()
-
-    async def __aexit__(self, *raised: object) -> None:
-        if self._watch is None:
-            return
-        try:
-            await self._watch.__aexit__(*raised)  # type: ignore[arg-type]  # what the interpreter gives
-        except TimeoutError as error:
-            if self._watch.expired() and self._timeout is not None:
-                raise StepTimeoutError(self._key, self._timeout) from error
-            raise
-        when = self._watch.when()
-        if raised[0] is None and when is not None and asyncio.get_running_loop().time() > when:
-            # Code that does not wait for anything cannot be interrupted; it took too long nevertheless.
-            raise StepTimeoutError(self._key, self._timeout or 0.0)

@@ -88,7 +88,7 @@ def to_resume_state(value: ResumeState | WorkflowSnapshot | Mapping[str, JSON] |
     if isinstance(value, ResumeState):
         return value
     if not isinstance(value, WorkflowSnapshot):
-        given = _parsed(value)
+        given = parsed(value)
         if isinstance(given, Mapping) and given.get("kind") == KIND:
             return deserialize_resume_state(given)
         value = assert_valid_snapshot(given)
@@ -112,7 +112,7 @@ def deserialize_resume_state(value: Mapping[str, JSON] | str) -> ResumeState:
     Raises:
         SnapshotFormatError: it is none, or one of a newer format; `.errors` say why.
     """
-    given = _parsed(value)
+    given = parsed(value)
     errors = tuple(_state_complaints(given))
     if errors or not isinstance(given, Mapping):
         raise SnapshotFormatError(f"Invalid resume state: {errors[0]}", errors)
@@ -149,7 +149,8 @@ def _read(value: object) -> object:
     return json.loads(value) if isinstance(value, str | bytes) else value
 
 
-def _parsed(value: object) -> object:
+def parsed(value: object) -> object:
+    """What JSON text says; anything else is given back as it is. Raises `SnapshotFormatError` for text that is no JSON."""
     try:
         return _read(value)
     except ValueError as error:

@@ -15,6 +15,7 @@ import pytest
 from pytest_wfreplay.engine.workflow import Workflow, create_workflow
 from pytest_wfreplay.errors import ConfigurationError, NotJsonError, SignalPayloadError, StepFailed, StepInputMismatchError, StepTimeoutError
 from pytest_wfreplay.harnesses.scripted import ScriptedHarness
+from pytest_wfreplay.steps.effort import pause
 from pytest_wfreplay.steps.step import step
 
 Settle = Callable[[Callable[[], Any]], Any]
@@ -322,3 +323,39 @@ async def _one() -> int:
 def test_a_body_is_a_function(flow: Workflow, settle: Settle) -> None:
     with pytest.raises(ConfigurationError, match="A body is a function of the context, not int"):
         settle(lambda: flow.run(3))  # type: ignore[arg-type]
+
+
+def test_each_failed_try_is_said_and_time_passes_before_the_next(play: Any) -> None:
+    tries: list[float] = []
+
+    def work() -> int:
+        tries.append(time.monotonic())
+        if len(tries) < 3:
+            raise RuntimeError(f"try {len(tries)}")
+        return len(tries)
+
+    async def test() -> list[Any]:
+        return [await create_workflow("w").run(lambda ctx: ctx.step("a", work, retries=5)) for _ in range(2)]
+
+    recorded = play(test)
+    assert recorded.value == [3, 4]
+    first, second = recorded.cassette.runs
+    assert [entry.attempts for run in (first, second) for entry in run.entries] == [3, 1]
+    assert [(one.name, one.payload) for one in first.signals][1:-1] == [
+        ("step:start", {"step": "a", "input": []}),
+        ("step:retry", {"step": "a", "attempt": 1, "error": {"type": "RuntimeError", "message": "try 1"}}),
+        ("step:retry", {"step": "a", "attempt": 2, "error": {"type": "RuntimeError", "message": "try 2"}}),
+        ("step:end", {"step": "a", "output": 3}),
+    ]
+    assert tries[1] - tries[0] >= 0.05
+    assert tries[2] - tries[1] >= 0.1
+    replayed = play(test, recorded.cassette)
+    assert (replayed.value, replayed.report) == ([3, 4], "")
+    assert len(tries) == 4
+    assert replayed.seconds < recorded.seconds
+
+
+@pytest.mark.parametrize(("failures", "shortest", "longest"), [(1, 0.05, 0.1), (2, 0.1, 0.2), (5, 0.8, 1.6), (60, 15, 30)])
+def test_pauses_between_tries_grow_and_differ(failures: int, shortest: float, longest: float) -> None:
+    assert pause(failures, 1.0) == shortest
+    assert pause(failures, 0.0) == longest

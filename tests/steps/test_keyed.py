@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from pytest_wfreplay.errors import ConfigurationError, NotJsonError, StepInputMismatchError
+from pytest_wfreplay.steps.effort import ONCE
 from pytest_wfreplay.steps.journal import LiveJournal
 from pytest_wfreplay.steps.keyed import step_of_key
 from pytest_wfreplay.steps.line import Line
-from pytest_wfreplay.steps.scope import ONCE, Scope
+from pytest_wfreplay.steps.scope import Scope
 
 
 def _scope() -> Scope:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from pytest_wfreplay.steps.effort import Effort
 from pytest_wfreplay.steps.entry import Entry, Raised, Returned
 from pytest_wfreplay.steps.journal import LiveJournal
 from pytest_wfreplay.steps.line import Line
-from pytest_wfreplay.steps.scope import Effort, Scope, current, entered
+from pytest_wfreplay.steps.scope import Scope, current, entered
 from pytest_wfreplay.steps.step import step
 
 
