@@ -20,7 +20,7 @@ KEYWORDS = "It has cassette, mode, match, ignore, max_age, redact."
     ("arguments", "message"),
     [
         ('casette="shared"', f"the wfreplay marker has no 'casette'. {KEYWORDS}"),
-        ('mode="rewite"', "'rewite' is not a mode. Choose one of none, once, rewrite, live."),
+        ('mode="rewite"', "'rewite' is not a mode. Choose one of none, verify, accept, once, new_episodes, rewrite, live."),
         ('match="loose"', "match='loose' is none. Choose one of strict, inputs, keys."),
         ('match=["strict"]', "match=['strict'] is none. Choose one of strict, inputs, keys."),
         ('ignore="steps.output"', "Not a path to ignore: 'steps.output'."),
@@ -56,7 +56,7 @@ def test_a_marker_that_cannot_be_meant_is_a_usage_error(project: Project) -> Non
     for marker, message in (
         ('casette="shared"', f"test_it.py::test_it: the wfreplay marker has no 'casette'. {KEYWORDS}"),
         ('"shared"', 'test_it.py::test_it: the wfreplay marker takes keywords only, such as cassette="shared".'),
-        ('mode="all"', "test_it.py::test_it: 'all' is not a mode. Choose one of none, once, rewrite, live."),
+        ('mode="all"', "test_it.py::test_it: 'all' is not a mode. Choose one of none, verify, accept, once, new_episodes, rewrite, live."),
     ):
         project.write(text=f"@pytest.mark.wfreplay({marker})\ndef test_it(): pass")
         ran = project.run()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_wfreplay.errors import DivergenceError, StepInputMismatchError, UnrecordedStepError
 from pytest_wfreplay.jsonable import same
-from pytest_wfreplay.recording.differing import block, differences, shown
+from pytest_wfreplay.recording.differing import differences, shown
 from pytest_wfreplay.recording.divergence import Divergence, Place, around, error_of, report
 from pytest_wfreplay.signal import Signal, SignalSource
 from pytest_wfreplay.steps.entry import ABSENT
