@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pytest_wfreplay.errors import ConfigurationError, NotJsonError
@@ -15,10 +15,25 @@ from pytest_wfreplay.steps.resume import FORMAT_VERSION, ResumeState, WorkflowSn
 from pytest_wfreplay.steps.snapshot_form import KIND, assert_valid_snapshot, deserialize_resume_state, looks_like_workflow_snapshot
 from pytest_wfreplay.steps.snapshots import GivenEntry, GivenState, Names, StoredEntry
 
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _ENTRY_FIELDS = tuple(field.name for field in dataclasses.fields(Entry))
 #: How the keys of waits begin.
 WAIT = "wait_for/"
+
+
+def _speller() -> Callable[[object], str]:
+    """What `json.JSONEncoder.encode` does, keys in their own order, without building the C encoder anew for each value."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+    encode = make(None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False)  # noqa: FBT003 - C takes no names
+    return lambda value: "".join(encode(value, 0))
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(type(value).__name__)
+
+
+_spell = _speller()
 
 
 class Spelled(NamedTuple):
@@ -110,7 +125,7 @@ def read(row: Spelled) -> Entry:
 
 def _text(value: object, path: str) -> str:
     try:
-        return _ENCODER.encode(value)
+        return _spell(value)
     except (TypeError, ValueError, RecursionError):
         jsonable(value, path=path)  # says where the trouble is; what has a codec and came without its tag is told apart below
         raise NotJsonError(path, f"{type(value).__name__} holds a value that is not spelled as JSON", hint="Pass it through jsonable().") from None

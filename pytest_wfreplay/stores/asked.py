@@ -45,7 +45,7 @@ def place_of(cursor: str | None) -> tuple[int, str] | None:
 def microseconds(moment: dt.datetime) -> int:
     """Microseconds since 1970; a moment without a time zone is taken for UTC."""
     aware = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
-    return (aware - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
+    return round(aware.timestamp() * 1_000_000)
 
 
 def moment(milliseconds: int) -> str:
