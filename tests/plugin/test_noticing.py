@@ -40,7 +40,7 @@ NOTHING_TO_NOTICE = Noticed(0)
         ),
     ],
 )
-def test_the_lines_name_who_asserts_nothing(tests: dict[str, Noticed], is_verbose: bool, lines: list[str]) -> None:  # noqa: FBT001 - a case
+def test_the_lines_name_who_asserts_nothing(tests: dict[str, Noticed], is_verbose: bool, lines: list[str]) -> None:
     assert list(told(tests, is_verbose=is_verbose)) == lines
 
 
