@@ -23,14 +23,17 @@ from pytest_wfreplay import (
     HarnessError,
     HarnessInput,
     HarnessOutput,
+    Lease,
     MemorySignalStore,
     NotJsonError,
+    Page,
     Pattern,
     Player,
     Recording,
     RecordingMetadata,
     RecordingOptions,
     RecordingQuery,
+    ResumeState,
     RunContext,
     RunResult,
     ScriptedHarness,
@@ -38,11 +41,14 @@ from pytest_wfreplay import (
     SignalAdapter,
     SignalSource,
     SignalStore,
+    SnapshotStore,
+    Store,
     TokenUsage,
     ToolCall,
     Trace,
     WfreplayError,
     Workflow,
+    WorkflowSnapshot,
     WorkflowTimeoutError,
     create_signal,
     create_workflow,
@@ -50,8 +56,10 @@ from pytest_wfreplay import (
     expect,
     is_signal,
     logging_adapter,
+    open_store,
     register_codec,
     resolve_harness,
+    sqlite,
     step,
     terminal_adapter,
 )
@@ -224,6 +232,20 @@ def fixture(wfreplay: Wfreplay) -> None:
     wfreplay.add_redactor("customer-[0-9]+")
     wfreplay.add_redactor(str.lower, replacement="[customer]")
     wfreplay.ignore("state.updated_at", "signals[text:delta]")
+
+
+async def stores(entry: Entry) -> None:
+    async with open_store("sqlite:///state.db") as store:
+        assert_type(store, Store)
+        assert_type(store.recordings, SignalStore)
+        assert_type(store.snapshots, SnapshotStore)
+        assert_type(await store.snapshots.append("run", entry, token=7), Entry)
+        assert_type(await store.snapshots.append("run", {"key": "k"}), Entry)
+        assert_type(await store.snapshots.load("run"), ResumeState | WorkflowSnapshot | None)
+        assert_type(await store.snapshots.list(prefix="tenant/", limit=10), Page)
+        assert_type(await store.snapshots.acquire("run", "me"), Lease | None)
+        await store.snapshots.save("run", ResumeState())
+    assert_type(sqlite(Path("state.db")), Store)
 
 
 def errors() -> None:
