@@ -144,7 +144,9 @@ def _shell(line: str, folder: Path, block: Block) -> _Printed:
 
 
 def _command(command: list[str], folder: Path, block: Block) -> _Printed:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "WFREPLAY_", "COV_", "CI", "BUILD_NUMBER", "GITHUB_"))}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "WFREPLAY_", "COV_", "CI", "BUILD_NUMBER", "GITHUB_"))
+    }
     env |= {"PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])), **READERS}
     ran = subprocess.run(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", timeout=120, check=False
