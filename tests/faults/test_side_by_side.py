@@ -12,7 +12,7 @@ import pytest
 from pytest_wfreplay.recording.cassette import Cassette
 from pytest_wfreplay.stores.cassette_file import CassetteFile
 
-#: How often what depends on chance is tried: `tox -e faults` says 20.
+#: How often what depends on chance is tried: `tox -e faults` says 20, and runs nothing but this file.
 REPEATS = int(os.environ.get("REPEATS", "4"))
 
 SHARED = """
