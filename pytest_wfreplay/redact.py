@@ -130,6 +130,10 @@ class Redactor:
         """A redactor with one rule more. Raises `ConfigurationError` for a pattern that is none."""
         return Redactor(self.known, (*self.rules, Rule(pattern, replacement)))
 
+    def knowing(self, values: Collection[str]) -> Redactor:
+        """A redactor that looks for these values, too; this one where it does so already."""
+        return self if self.known.issuperset(values) else Redactor(self.known.union(values), self.rules)
+
     def text(self, text: str) -> str:
         """The text without its secrets; the same object where it has none.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import CassetteError
 from pytest_wfreplay.plugin import commands
+from pytest_wfreplay.plugin.learnt import Learning
 from pytest_wfreplay.plugin.rivals import called
 from pytest_wfreplay.recording.cassette import MAX_BYTES
 from pytest_wfreplay.recording.hiding import is_path
@@ -36,10 +37,15 @@ class Claim:
         self.settings = settings
         self.plan = plan
         self.wishes = plan.wishes
-        self.redactor = redactor
+        self._learning = Learning(redactor)
         self.path: Path = plan.path or settings.cassette_dir
         self._hiding = settings.hiding()
         self._selected: tuple[Redactor, str] | None = None
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes secrets out, of which more may be known at any time."""
+        return self._learning.redactor
 
     @property
     def command(self) -> str:
@@ -61,16 +67,20 @@ class Claim:
         return self._shown(self.path)
 
     def redact(self, *rules: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
-        """Take more out of what is kept and compared. Raises `ConfigurationError` for what is neither a path nor a rule."""
+        """Take more out of what is kept, compared and shown. Raises `ConfigurationError` for what is neither a path nor a rule."""
         for rule in rules:
             if is_path(rule):
                 self._hiding.add([str(rule)])
             else:
-                self.redactor = self.redactor.with_rule(rule, replacement)
+                self._learning.redactor = self.redactor.with_rule(rule, replacement)
 
     def clean(self, value: JSON) -> JSON:
         """A JSON value without secrets."""
         return self.redactor.json(value)
+
+    def cleaned_text(self, text: str) -> str:
+        """A text without secrets."""
+        return self.redactor.text(text)
 
     @property
     def file(self) -> CassetteFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from pytest_wfreplay.plugin.ways_out import watch
 from pytest_wfreplay.plugin.whence import whence
 
 if TYPE_CHECKING:
-    from pytest_wfreplay.redact import Redactor
     from pytest_wfreplay.steps.scope import Scope
 
 __tracebackhide__ = True
@@ -40,7 +39,7 @@ class Guard:
     command: str
     hosts: Hosts
     #: Takes secrets out of what is shown.
-    redactor: Redactor
+    clean: Callable[[str], str]
     #: Paths of callers below it are shown from there.
     root: str
     #: What has diverged so far: what is tried after that is a consequence.
@@ -133,7 +132,7 @@ class Guard:
         """
         if self.problem is not None:
             raise self.problem
-        target = _short(self.redactor.text(target))
+        target = _short(self.clean(target))
         lines = [f"{_TOLD[what].format(target)} was refused: {self.test} replays, and in replay nothing is live"]
         place = whence()
         if place is not None:

@@ -71,7 +71,9 @@ class Settings:
         from pytest_wfreplay.recording.hiding import is_path
         from pytest_wfreplay.redact import Redactor, Rule, known_secrets
 
-        return Redactor(known=known_secrets(self.environ), rules=tuple(Rule(pattern) for pattern in self.redact if not is_path(pattern)))
+        # Code that was imported since may have put more into the environment.
+        known = known_secrets(self.environ) | known_secrets(os.environ)
+        return Redactor(known, tuple(Rule(pattern) for pattern in self.redact if not is_path(pattern)))
 
     def hiding(self) -> Hiding:
         """The places that are secret by what the ini says.

@@ -8,8 +8,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,6 @@ from pytest_wfreplay.recording.divergence import error_of
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.matching import Matching
 from pytest_wfreplay.recording.modes import WORKS, WRITES
-from pytest_wfreplay.redact import PLACEHOLDER
 from pytest_wfreplay.steps.scope import Scope, entered
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ class Take(Claim):
         #: Whether a subtest failed: it does not raise.
         self.has_failed_part = False
         self._problem: WfreplayError | None = None
-        self.guard = Guard(item.nodeid, self.command, settings.hosts(), redactor, str(settings.root))
+        self.guard = Guard(item.nodeid, self.command, settings.hosts(), self.cleaned_text, str(settings.root))
         self.matching = Matching(hiding=self._hiding)
         self._partial: PartialFile | None = None
         #: What was recorded, until the test has ended.
@@ -95,11 +93,6 @@ class Take(Claim):
         folder = self.settings.root / request.getfixturevalue("wfreplay_cassette_dir")
         name = self.wishes.cassette if self.wishes.cassette is not None else str(request.getfixturevalue("wfreplay_cassette_name"))
         self.path = folder / file_name(name)
-
-    def redact(self, *rules: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
-        """Take more out of what is kept, compared and shown. Raises `ConfigurationError` for what is neither a path nor a rule."""
-        super().redact(*rules, replacement=replacement)
-        self.guard.redactor = self.redactor
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

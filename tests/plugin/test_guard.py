@@ -573,7 +573,7 @@ def test_processes_that_no_audit_hook_is_told_of_are_refused_too(project: Projec
 
 
 def _guard(*hosts: str) -> tuple[Guard, Scope]:
-    guard = Guard("test_it.py::test_it", 'pytest --record "test_it.py::test_it"', hosts_of(hosts), Redactor(), "")
+    guard = Guard("test_it.py::test_it", 'pytest --record "test_it.py::test_it"', hosts_of(hosts), Redactor().text, "")
     return guard, guard.over(Scope(Line(LiveJournal(), source=LiveSource())), (), None)
 
 

@@ -286,3 +286,49 @@ def test_a_recording_outside_tests_holds_no_secret_of_the_environment_and_replay
     assert asyncio.run(ran("record")) == [SECRET]
     assert found_in(tmp_path, SECRET) == []
     assert asyncio.run(ran("replay")) == ["[redacted]"]
+
+
+LEARNT = """
+import os
+
+@pytest.fixture
+def account(monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "set-in-a-fixture")
+    return os.environ["SHOP_TOKEN"]
+
+@pytest.mark.wfreplay
+def test_fixture(account):
+    assert step.run("use", lambda given: f"<{given}>", input=account) in ("<set-in-a-fixture>", "<[redacted]>")
+
+@pytest.mark.wfreplay
+def test_within(monkeypatch):
+    step.run("before", lambda: 1)
+    with monkeypatch.context() as patch:
+        patch.setenv("SHOP_TOKEN", "set-for-a-while")
+        token = os.environ["SHOP_TOKEN"]
+    step.run(f"use {token}", lambda given: {given["token"]: given}, input={"token": token})
+
+@pytest.mark.wfreplay
+@pytest.mark.parametrize("token", ["set-on-import"])
+def test_imported(token):
+    step.run("use", lambda given: given, input=token)
+
+@pytest.fixture(scope="module")
+def shop():
+    os.environ["SHOP_PASSWORD"] = "set-for-a-module"
+    yield step.run("open", lambda given: given, input="set-for-a-module")
+    del os.environ["SHOP_PASSWORD"]
+
+@pytest.mark.wfreplay
+def test_shop(shop):
+    step.run("use", lambda given: given, input="set-for-a-module")
+"""
+
+
+def test_what_the_environment_learns_while_tests_are_imported_and_run_is_secret_from_then_on(project, monkeypatch):
+    project.write(text='import os\nos.environ["IMPORTED_KEY"] = "set-on-import"\n' + LEARNT)
+    ran = project.record("--wfreplay-json=report.json")
+    assert (ran.code, project.cassettes[0]) == (0, "test_it/fixture.shop.yaml"), ran.text
+    assert [path for path in project.path.rglob("*") if path.is_file() and path.suffix in (".yaml", ".json") and "set-" in path.read_text()] == []
+    assert not [name for name in project.cassettes if "set-" in name]
+    assert project.replay().code == 0
