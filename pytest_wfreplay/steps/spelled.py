@@ -10,14 +10,11 @@ from typing import Any, NamedTuple
 from pytest_wfreplay.errors import ConfigurationError, NotJsonError
 from pytest_wfreplay.jsonable import JSON, jsonable
 from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Outcome, Raised, Returned, error_of
-from pytest_wfreplay.steps.key import quote
 from pytest_wfreplay.steps.resume import FORMAT_VERSION, ResumeState, WorkflowSnapshot, entry_of, step_result
 from pytest_wfreplay.steps.snapshot_form import KIND, assert_valid_snapshot, deserialize_resume_state, looks_like_workflow_snapshot
 from pytest_wfreplay.steps.snapshots import GivenEntry, GivenState, Names, StoredEntry
 
 _ENTRY_FIELDS = tuple(field.name for field in dataclasses.fields(Entry))
-#: How the keys of waits begin.
-WAIT = "wait_for/"
 
 
 def _speller() -> Callable[[object], str]:
@@ -178,27 +175,20 @@ def read_resume_state(form: str, rows: Iterable[Spelled]) -> ResumeState:
     return ResumeState({row.key: read(row) for row in rows}, workflow if isinstance(workflow, str) else None)
 
 
-def wait_key(name: str, occurrence: int) -> str:
-    """The key of the entry by which a run waits for a name, for the first, second, … time."""
-    key = WAIT + quote(text_id(name, "name"))
-    return key if occurrence == 1 else f"{key}#{occurrence}"
+def answered(name: str, value: object, at: str, records: Iterable[StoredEntry]) -> Entry:
+    """The entry that answers the first occurrence of a wait that has no answer, or the next one; `records` has what the run waits and waited for.
+
+    Raises:
+        ConfigurationError: a blank name.
+        NotJsonError: JSON cannot carry the value.
+    """
+    before = {record.entry.key: record.entry for record in records}
+    state = ResumeState(dict(before))
+    state.deliver(name, value)
+    answer = next(entry for key, entry in state.steps.items() if before.get(key) is not entry)
+    return dataclasses.replace(answer, ended_at=at)
 
 
 def names_waited_for(records: Iterable[StoredEntry]) -> Names:
-    """The names that some entries wait for, each once."""
-    inputs = [record.entry.input for record in records if record.entry.outcome is None and record.entry.key.startswith(WAIT)]
-    names = [given.get("wait_for") for given in inputs if isinstance(given, dict)]
-    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
-
-
-def answered(name: str, value: object, at: str, standing: Mapping[str, Entry]) -> Entry:
-    """The entry that answers the first occurrence of a wait that has no answer, or the next one; `standing` has the run's entries by key.
-
-    Raises:
-        NotJsonError: JSON cannot carry the value.
-    """
-    occurrence = 1
-    while (asked := standing.get(wait_key(name, occurrence))) is not None and asked.outcome is not None:
-        occurrence += 1
-    started = None if asked is None else asked.started_at
-    return Entry(wait_key(name, occurrence), {"wait_for": name}, Returned(jsonable(value)), started_at=started, ended_at=at)
+    """The names that a run waits for, each once."""
+    return ResumeState({record.entry.key: record.entry for record in records}).waiting_for

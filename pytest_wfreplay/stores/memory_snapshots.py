@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pytest_wfreplay.clock import SystemClock, iso
+from pytest_wfreplay.steps.resume import WAIT
 from pytest_wfreplay.steps.snapshots import LEASE_SECONDS, Lease, Names, Page, Records, SnapshotItem, StoredEntry
 from pytest_wfreplay.steps.spelled import (
-    WAIT,
     Spelled,
     answered,
     form_of,
@@ -207,8 +207,7 @@ class MemorySnapshotStore:
     async def deliver(self, id: str, name: str, value: object = None) -> None:
         """Answer the oldest unanswered `wait_for(name)` of a run, or the next one when none is asked."""
         with self._lock:
-            standing = {key: read(row.spelled) for key, row in self._rows(id).items()}
-            self.append_now(id, answered(name, value, iso(self._clock.now()), standing))
+            self.append_now(id, answered(name, value, iso(self._clock.now()), self.records_now(id, WAIT)))
 
     async def pending(self, id: str) -> Names:
         """The names that a run waits for, in the order in which it asked."""

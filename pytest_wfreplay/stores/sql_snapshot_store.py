@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pytest_wfreplay.clock import SystemClock, iso
+from pytest_wfreplay.steps.resume import WAIT
 from pytest_wfreplay.steps.snapshots import LEASE_SECONDS, Lease, Names, Page, Records
 from pytest_wfreplay.steps.spelled import (
-    WAIT,
     Spelled,
     given_entry,
     names_waited_for,
@@ -99,7 +99,7 @@ class SqlSnapshotStore:
 
     async def deliver(self, id: str, name: str, value: object = None) -> None:
         """Answer the oldest unanswered `wait_for(name)` of a run, or the next one when none is asked."""
-        await self._driver.perform(self._operations.deliver(text_id(id), text_id(name, "name"), value, iso(self._clock.now())))
+        await self._driver.perform(self._operations.deliver(text_id(id), name, value, iso(self._clock.now())))
 
     async def pending(self, id: str) -> Names:
         """The names that a run waits for, in the order in which it asked."""

@@ -12,8 +12,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_wfreplay.steps.resume import WAIT
 from pytest_wfreplay.steps.snapshots import Lease, SnapshotItem, StoredEntry
-from pytest_wfreplay.steps.spelled import Spelled, answered, form_of, read, spelled, wait_key
+from pytest_wfreplay.steps.spelled import Spelled, answered, form_of, read, spelled
 from pytest_wfreplay.stores.asked import cursor_at, lost, moment
 from pytest_wfreplay.stores.sql import BEGIN, COMMIT, Dialect, Operation, Query, Schema
 
@@ -210,9 +211,8 @@ class SnapshotOperations:
     def deliver(self, id: str, name: str, value: object, at: str) -> Operation[None]:
         """Answer a wait."""
         yield BEGIN
-        waits = yield from self.records(id, wait_key(name, 1))
-        entry = answered(name, value, at, {wait.entry.key: wait.entry for wait in waits})
-        yield from self._keep(id, spelled(entry), None)
+        waits = yield from self.records(id, WAIT)
+        yield from self._keep(id, spelled(answered(name, value, at, waits)), None)
         yield COMMIT
 
 

@@ -234,7 +234,7 @@ def fixture(wfreplay: Wfreplay) -> None:
     wfreplay.ignore("state.updated_at", "signals[text:delta]")
 
 
-async def stores(entry: Entry) -> None:
+async def opened_stores(entry: Entry) -> None:
     async with open_store("sqlite:///state.db") as store:
         assert_type(store, Store)
         assert_type(store.recordings, SignalStore)
