@@ -6,7 +6,7 @@ import json
 import re
 from itertools import pairwise
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from detect_secrets import SecretsCollection
@@ -205,9 +205,9 @@ def test_it_is_idempotent_even_where_a_secret_spells_a_piece_of_the_placeholder(
     ],
 )
 def test_no_text_makes_the_search_slow(piece: str) -> None:
-    started = perf_counter()
+    started = process_time()
     REDACTOR.text(piece * (100_000 // len(piece)))
-    assert perf_counter() - started < 2.0
+    assert process_time() - started < 2.0
 
 
 def found_by_scanner(path: Path, text: str) -> set[str]:

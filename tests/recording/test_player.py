@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -258,7 +258,7 @@ def test_a_snapshot_once_taken_never_changes(told: list[Said]) -> None:
 def test_going_back_in_a_long_run_is_quick() -> None:
     player = Player(trace_of(*(Said(f"custom:{at}", {"n": at}, f"a#{at}") for at in range(20_000))))
     player.fast_forward()
-    started = perf_counter()
+    started = process_time()
     for _ in range(2000):
         player.back()
-    assert perf_counter() - started < 1.0
+    assert process_time() - started < 1.0
