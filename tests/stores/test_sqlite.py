@@ -52,6 +52,17 @@ for step in range(200):
 print(kept, refused)
 """
 
+WRITER = """
+import sys
+from pytest_wfreplay import Entry, Returned, sqlite
+store = sqlite(sys.argv[1]).snapshots
+start = len(store.records_now("run"))
+for step in range(start, start + 100_000):
+    store.append_now("run", Entry(f"k{step}", step, None))
+    store.append_now("run", Entry(f"k{step}", step, Returned("x" * (step % 3000))))
+    print(step, flush=True)
+"""
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -222,6 +233,21 @@ def test_two_processes_that_take_a_lease_from_each_other_are_kept_apart_by_its_t
     assert all(len(owner) == 1 for owner in owners.values()), "a token is one owner's"
     tokens = [int(record.entry.key.partition("/")[0]) for record in records]
     assert tokens == sorted(tokens), "who lost the lease wrote nothing after the one who took it"
+
+
+def test_a_writer_that_is_killed_loses_nothing_that_it_was_told_is_kept(store: Any, path: Path) -> None:
+    acknowledged = -1
+    for round_number in range(6):
+        with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(20 + 37 * round_number):
+                acknowledged = int(writer.stdout.readline())
+            writer.kill()
+            acknowledged = max([acknowledged, *(int(line) for line in writer.stdout.read().splitlines()[:-1])])
+        records = store.records_now("run")
+        assert [record.entry.key for record in records] == [f"k{number}" for number in range(len(records))], "in order, none twice"
+        assert all(record.entry.outcome == Returned("x" * (number % 3000)) for number, record in enumerate(records[: acknowledged + 1]))
+        assert len(records) > acknowledged
 
 
 def test_a_write_waits_for_another_programs_and_says_when_it_waited_in_vain(path: Path) -> None:
