@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.errors import CassetteError
+from pytest_wfreplay.errors import CassetteError, SecretLeakError, WfreplayError
 from pytest_wfreplay.plugin import commands
 from pytest_wfreplay.plugin.learnt import Learning
 from pytest_wfreplay.plugin.rivals import called
@@ -105,6 +105,11 @@ class Claim:
         except CassetteError as error:
             hint = error.hint.replace("pytest --record.", f"{self.command}.")
             raise type(error)(self._shown(Path(error.path)), error.problem, line=error.line, hint=hint) from None
+        except SecretLeakError:
+            # What was heard before anybody knew that it was a secret does not stay, either.
+            with contextlib.suppress(WfreplayError):
+                self.file.partial()
+            raise
 
     def _shown(self, path: Path) -> str:
         return str(path).removeprefix(f"{self.settings.root}{os.sep}")

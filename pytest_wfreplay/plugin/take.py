@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,11 @@ from pytest_wfreplay.plugin.traceback import divergence_in
 from pytest_wfreplay.plugin.unused import home
 from pytest_wfreplay.recording.divergence import error_of
 from pytest_wfreplay.recording.ignoring import Ignoring
+from pytest_wfreplay.recording.late import cleaned_cassette, refuse_late
 from pytest_wfreplay.recording.matching import Matching
 from pytest_wfreplay.recording.modes import WORKS, WRITES
+from pytest_wfreplay.recording.pieces import cleaned_recording
+from pytest_wfreplay.redact import PLACEHOLDER
 from pytest_wfreplay.steps.scope import Scope, entered
 
 if TYPE_CHECKING:
@@ -61,6 +65,8 @@ class Take(Claim):
         self.guard = Guard(item.nodeid, self.command, settings.hosts(), self.cleaned_text, str(settings.root))
         self.matching = Matching(hiding=self._hiding)
         self._partial: PartialFile | None = None
+        #: Whether a rule came after something had been recorded.
+        self._is_late = False
         #: What was recorded, until the test has ended.
         self._staged: Cassette | None = None
 
@@ -93,6 +99,14 @@ class Take(Claim):
         folder = self.settings.root / request.getfixturevalue("wfreplay_cassette_dir")
         name = self.wishes.cassette if self.wishes.cassette is not None else str(request.getfixturevalue("wfreplay_cassette_name"))
         self.path = folder / file_name(name)
+
+    def redact(self, *rules: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
+        """Take more out of what is kept, compared and shown. What was kept before the rule came may hold what it takes out (see `late`)."""
+        super().redact(*rules, replacement=replacement)
+        if self.deck is not None and self.deck.has_worked:
+            self._is_late = True
+            if self._partial is not None:
+                self._partial.renew(lambda recording: cleaned_recording(recording, self.matching.redacting))
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -177,7 +191,7 @@ class Take(Claim):
         try:
             with self._told():
                 if error is None or not is_skip(error):
-                    self.file.write_failed(deck.cassette())
+                    self.file.write_failed(cleaned_cassette(deck.cassette(), lambda: self.matching.redacting))
                 self.file.partial()  # drops what is there: it was kept, or there is nothing to keep
         except WfreplayError as problem:
             if error is None:
@@ -199,6 +213,8 @@ class Take(Claim):
         if deck.writes:
             with self._told():
                 staged = offered(self.item, deck.cassette(), self.matching.cleaning)
+                if self._is_late:
+                    refuse_late(staged, lambda: self.matching.redacting, self.shown)
                 if deck.has_worked:
                     self.file.stage(staged)
                 self._staged = staged

@@ -10,6 +10,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
+from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import CassetteUnreadable, ConfigurationError
 from pytest_wfreplay.recording.codec.leak import FindLeak, refuse_leak
 from pytest_wfreplay.recording.draft import Draft
@@ -17,7 +18,7 @@ from pytest_wfreplay.recording.given import given_recording
 from pytest_wfreplay.steps.entry import ABSENT, Raised, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from pytest_wfreplay.clock import Clock
@@ -61,6 +62,14 @@ class PartialFile:
     def run(self, id: str) -> PartialRun:
         """The run of that id, which began before."""
         return PartialRun(self, id)
+
+    def renew(self, clean: Callable[[Recording], Recording]) -> None:
+        """Tell all of it once more, as `clean` has it: a rule came that takes something out of what was told. The runs go on as before."""
+        if self.path.exists():
+            drafts = read_partial(self.path, SystemClock())
+            self.path.unlink()
+            for draft in drafts:
+                self.begin(clean(draft.recording()))
 
     def mend(self) -> PartialFile:
         """Itself, without a last line that a crash cut off: what is written next would stand on it."""

@@ -332,3 +332,45 @@ def test_what_the_environment_learns_while_tests_are_imported_and_run_is_secret_
     assert [path for path in project.path.rglob("*") if path.is_file() and path.suffix in (".yaml", ".json") and "set-" in path.read_text()] == []
     assert not [name for name in project.cassettes if "set-" in name]
     assert project.replay().code == 0
+
+
+LATE = """
+@pytest.mark.wfreplay
+def test_rule(wfreplay):
+    step.run("early", lambda given: f"<{given}>", input="customer-47")
+    wfreplay.add_redactor(r"customer-\\d+")
+    step.run("late", lambda given: f"<{given}>", input="customer-47")
+    end()
+
+@pytest.mark.wfreplay
+def test_variable(monkeypatch):
+    step.run("early", lambda given: f"<{given}>", input="customer-48")
+    monkeypatch.setenv("SHOP_TOKEN", "customer-48")
+    end()
+"""
+
+
+def test_what_was_recorded_before_a_rule_or_a_variable_came_is_refused_and_does_not_stay_anywhere(project):
+    project.write(text="def end(): pass\n" + LATE)
+    ran = project.record()
+    told = "cassettes/test_it/test_rule.yaml: steps[early] was recorded before the rule came that takes something out of it. Nothing was written."
+    assert (ran.code, told in ran.text) == (1, True), ran.text
+    assert "Call wfreplay.add_redactor(...) before the first step, or give the rule as redact= of the marker" in ran.text
+    assert "test_variable.yaml: a known secret would stand in it, at line 8, steps[early].input. Nothing was written." in ran.text
+    assert [path for path in (project.path / "cassettes").rglob("*") if path.is_file()] == []
+
+
+def test_the_recording_of_a_failed_test_is_cleaned_by_rules_that_came_late(project):
+    project.write(text="def end(): assert 0\n" + LATE)
+    assert project.record().code == 1
+    kept = (project.path / "cassettes/test_it/test_rule.failed.yaml").read_text()
+    assert ("customer-" in kept, kept.count('output: "<[redacted]>"')) == (False, 2)
+    kept = (project.path / "cassettes/test_it/test_variable.failed.yaml").read_text()
+    assert ("customer-" in kept, kept.count('output: "<[redacted]>"')) == (False, 1)
+
+
+def test_a_recording_that_is_killed_holds_nothing_that_a_late_rule_takes_out(project):
+    project.write(text="import os, signal\ndef end(): os.kill(os.getpid(), signal.SIGKILL)\n" + LATE)
+    project.record("-k", "rule")
+    kept = (project.path / "cassettes/test_it/test_rule.partial").read_text()
+    assert ("customer-" in kept, kept.count('{"value": "<[redacted]>"}')) == (False, 2)
