@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_wfreplay.durability import durable, step
     from pytest_wfreplay.engine.adapters import SignalAdapter, logging_adapter, terminal_adapter
     from pytest_wfreplay.engine.agent import Agent, AgentContext
     from pytest_wfreplay.engine.body import RunScope
@@ -82,7 +83,6 @@ if TYPE_CHECKING:
         validate_snapshot,
     )
     from pytest_wfreplay.steps.snapshots import Lease, Page, SnapshotItem, SnapshotStore, StoredEntry
-    from pytest_wfreplay.steps.step import step
     from pytest_wfreplay.stores.files import FileSignalStore
     from pytest_wfreplay.stores.memory import MemorySignalStore
     from pytest_wfreplay.stores.open import open_store, sqlite
@@ -178,6 +178,7 @@ __all__ = [
     "create_workflow",
     "define_signal",
     "deserialize_resume_state",
+    "durable",
     "expect",
     "is_signal",
     "is_step_complete",
@@ -198,6 +199,7 @@ __all__ = [
 
 #: room -> the names that it gives to the face
 _ROOMS = {
+    "durability": "durable step",
     "options": "RecordingOptions",
     "engine.adapters": "SignalAdapter logging_adapter terminal_adapter",
     "engine.agent": "Agent AgentContext",
@@ -230,7 +232,6 @@ _ROOMS = {
         "to_resume_state validate_snapshot"
     ),
     "steps.snapshots": "Lease Page SnapshotItem SnapshotStore StoredEntry",
-    "steps.step": "step",
     "stores.files": "FileSignalStore",
     "stores.memory": "MemorySignalStore",
     "stores.open": "open_store sqlite",

@@ -66,9 +66,10 @@ ROOMS = {
     "report": ("words", "steps.entry", "recording.recording", "recording.divergence*", "execution.execution"),
     "deck": ("words", "steps", "engine", "recording"),
     "options": ("words", "steps", "recording"),
+    "durability": ("words", "steps", "stores.open"),  # scripts that name no store have one all the same
     "bulk": ("words", "steps", "engine", "recording", "deck"),
-    "plugin": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "options", "bulk"),
-    "cli": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "options", "bulk"),
+    "plugin": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "options", "durability", "bulk"),
+    "cli": ("words", "steps", "engine", "recording", "execution", "harnesses", "stores", "report", "deck", "options", "durability", "bulk"),
 }
 
 #: shelf -> the files on it that its books share, or that know all its books by name
@@ -119,7 +120,8 @@ LAZY = {
 #: what only some rooms may do -> those rooms
 ACTS = {
     "print": ("cli.*",),
-    "os.environ": ("plugin.*", "cli.*", "options"),  # a program's door: what the environment keeps secret is not recorded there either
+    # programs have doors of their own: what the environment keeps secret is not recorded there either, and it names the default store
+    "os.environ": ("plugin.*", "cli.*", "options", "durability"),
     "os.getenv": ("plugin.*", "cli.*"),
     "datetime.now": ("clock",),
     "datetime.utcnow": ("clock",),
@@ -294,7 +296,7 @@ KNOWN = ("signal.py", "trace.py", "recording/recording.py", "recording/recorder.
         ("engine/bus.py", "import numpy as np", ":2: numpy has no door; enter it in the tables of tests/test_house.py"),
         ("recording/differing.py", "import deepdiff", ":2: deepdiff is imported where it is used, not at the top"),
         ("engine/bus.py", "print('here')", ":2: print only in cli"),
-        ("engine/bus.py", "import os\nHOME = os.environ['HOME']", ":3: os.environ only in plugin or cli or options"),
+        ("engine/bus.py", "import os\nHOME = os.environ['HOME']", ":3: os.environ only in plugin or cli or options or durability"),
         ("engine/bus.py", "def f():\n" + "    x = 1\n" * 39, ":2: f has 40 lines; a function has fewer than 40"),
         ("engine/bus.py", "x = 1\n" * 299, ": 300 lines; a file has fewer than 300"),
         ("engine/__init__.py", "from pytest_wfreplay.signal import Signal", ": an inner __init__ is one docstring and nothing else"),

@@ -22,7 +22,7 @@ from pytest_wfreplay.steps.entry import Absent, Entry, Raised, Returned, error_o
 from pytest_wfreplay.steps.failure import briefly, outcome_of, raise_as_replay_will, rebuild
 from pytest_wfreplay.steps.journal import ANEW, Remembered
 from pytest_wfreplay.steps.key import quote, spell_key
-from pytest_wfreplay.steps.line import Line
+from pytest_wfreplay.steps.line import Line, unheard
 from pytest_wfreplay.steps.waiting import waited_for
 
 #: What a step does: it gives a value, or something to wait for that gives one.
@@ -162,7 +162,7 @@ class Scope:
     def _begun(self, attempt: Attempt) -> Iterator[Scope]:
         """The frame around live work: the signal of its beginning, its scope, and what it raised."""
         key = attempt.key
-        attempt.started = started = self.emit("step:start", {"step": key, "input": plain_json(attempt.given)})
+        attempt.started = started = None if self._say is unheard else self.emit("step:start", {"step": key, "input": plain_json(attempt.given)})
         inside = Scope(self.line, key + "/", origin=self._origin_inside(key, started), say=self._say, is_inside=True, doing=attempt)
         token = current.set(inside)
         try:
@@ -192,7 +192,9 @@ class Scope:
             self._say_end(attempt.started, {"step": standing.key, "error": said})
             raise_as_replay_will(error or rebuild(facts), attempt.facts)
         value = restore(outcome.value)  # type: ignore[arg-type]  # an entry's values are JSON
-        self._say_end(attempt.started, {"step": standing.key, "output": plain_json(attempt.value if outcome.value is attempt.output else value)})
+        if self._say is not unheard:
+            said = plain_json(attempt.value if outcome.value is attempt.output else value)
+            self._say_end(attempt.started, {"step": standing.key, "output": said})
         return value
 
     def _say_end(self, started: Signal | None, payload: dict[str, JSON]) -> None:

@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from pytest_wfreplay.clock import Clock
+    from pytest_wfreplay.steps.inspecting import CurrentStep, StepRecord
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Step:
-    """What `step` is. Inside a run or a marked test its work is recorded and replayed; elsewhere it is just done."""
+    """What `step` is. Inside a run or a marked test its work is recorded and replayed; elsewhere it is done once (see `durable`)."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
+        #: The scope of what is done outside of runs; None where it is just done.
+        self.outside: Callable[[], Scope | None] = lambda: None
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -66,6 +69,32 @@ class Step:
         given = None if isinstance(input, Absent) else input
         name = scope.key(key)
         return scope.step(name, work, given) if _is_async(handler) else scope.step_now(name, _without_waiting(key, work), given)
+
+    async def inspect(self, namespace: str | None = None) -> list[StepRecord]:
+        """The steps that were kept in a namespace, the default one unless another is given, in the order in which they were kept.
+
+        Each is a mapping and has as attributes, too: `event_id, namespace, key, sequence, deterministic_inputs_hash, input, result, error,
+        occurred_at_ms`. Outside of durable runs these are the steps of the run around us.
+
+        Raises:
+            ConfigurationError: a blank namespace.
+        """
+        from pytest_wfreplay.steps.inspecting import records_of
+
+        return records_of(_scope_of(None), None if namespace is None else _stated(namespace, "namespace"))
+
+    def current(self) -> CurrentStep:
+        """The step in which this is called: `.key`, `.attempt` (from 1), and `.idempotency_key` for services that know a request again.
+
+        Raises:
+            ConfigurationError: outside of any step.
+        """
+        from pytest_wfreplay.steps.inspecting import CurrentStep
+
+        scope = current.get()
+        if scope is None or scope.doing is None:
+            raise ConfigurationError("step.current() was called outside of a step.", hint="Call it in the function that the step does.")
+        return CurrentStep(scope.doing)
 
     def now(self) -> dt.datetime:
         """The time of day (aware, UTC), the same in replay."""
@@ -119,7 +148,7 @@ def _as_step(function: Callable[..., object], *, key: str | None) -> Callable[..
 
 
 def _scope_of(namespace: str | None) -> Scope:
-    scope = current.get() or Scope(Line(LiveJournal()))
+    scope = current.get() or step.outside() or Scope(Line(LiveJournal()))
     return scope if namespace is None else scope.below(_stated(namespace, "namespace"))
 
 
