@@ -49,13 +49,11 @@ class SqlSnapshotStore:
 
     async def load(self, id: str) -> ResumeState | WorkflowSnapshot | None:
         """What is kept, as what it was saved as, with what was appended since; None for an unknown id."""
-        kept = await self._driver.perform(self._operations.load(text_id(id)), reads=True)
-        return kept and read_state(*kept)
+        return await self._driver.perform(self._operations.load(text_id(id), read_state), reads=True)
 
     async def load_resume_state(self, id: str) -> ResumeState | None:
         """What is kept as a resume state; None for an unknown id."""
-        kept = await self._driver.perform(self._operations.load(text_id(id)), reads=True)
-        return kept and read_resume_state(*kept)
+        return await self._driver.perform(self._operations.load(text_id(id), read_resume_state), reads=True)
 
     async def append(self, id: str, entry: GivenEntry, token: int | None = None, owner: str | None = None) -> Entry:
         """Keep one more step; the entry that stands then. Raises `LeaseLost` for a token that is not that of the lease."""
@@ -154,8 +152,7 @@ class DirectSqlSnapshotStore(SqlSnapshotStore):
 
     def load_resume_state_now(self, id: str) -> ResumeState | None:
         """What is kept as a resume state, at once."""
-        kept = self._direct.run(self._operations.load(text_id(id)), reads=True)
-        return kept and read_resume_state(*kept)
+        return self._direct.run(self._operations.load(text_id(id), read_resume_state), reads=True)
 
     def acquire_now(self, id: str, owner: str, ttl: float = LEASE_SECONDS, instead_of: int | None = None) -> Lease | None:
         """The lease on an id, or None while another owner holds it, at once."""

@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_wfreplay.steps.resume import WAIT
 from pytest_wfreplay.steps.snapshots import Lease, SnapshotItem, StoredEntry
@@ -20,6 +20,8 @@ from pytest_wfreplay.stores.sql import BEGIN, COMMIT, Dialect, Operation, Query,
 
 if TYPE_CHECKING:
     from pytest_wfreplay.clock import Clock
+
+T = TypeVar("T")
 
 SCHEMA = Schema(
     "snapshots",
@@ -142,13 +144,13 @@ class SnapshotOperations:
         yield COMMIT
         self._touched = (id, self._clock.monotonic())
 
-    def load(self, id: str) -> Operation[tuple[str, list[Spelled]] | None]:
-        """The form and the steps."""
+    def load(self, id: str, reading: Callable[[str, list[Spelled]], T]) -> Operation[T | None]:
+        """What the form and the steps are read as, in the thread that got them."""
         found = (yield Query(self._sql["form"], (_held(id),))).rows
         if not found:
             return None
         rows = (yield Query(self._sql["entries"], (_held(id),))).rows
-        return found[0][0], [_spelled(row) for row in rows]
+        return reading(found[0][0], [_spelled(row) for row in rows])
 
     def entry(self, id: str, key: str) -> Operation[Spelled | None]:
         """One step."""
