@@ -18,7 +18,7 @@ from typing import Final
 from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.secret_shapes import SHAPES, has_named_values, is_header, is_secret_key, shapes_in, without_named_values
-from pytest_wfreplay.secret_values import SHORTEST_SECRET, kernel, leaked, number_spelled, spelled
+from pytest_wfreplay.secret_values import SHORTEST_SECRET, as_base64, in_base64, is_login, kernel, leaked, number_spelled, spelled
 
 PLACEHOLDER: Final = "[redacted]"
 
@@ -198,6 +198,11 @@ class Redactor:
         return leaked(text, frozenset([*self.known, *(one for one in literals if one is not None)]))
 
     def _once(self, text: str) -> str:
+        said = in_base64(text)
+        if said is not None and (clean := self.text(said)) != said:
+            return as_base64(clean)
+        if "asic " in text:
+            text = _LOGIN.sub(lambda found: PLACEHOLDER if is_login(found[0]) else found[0], text)
         if has_named_values(text):
             text = without_named_values(text, PLACEHOLDER)
         for rule in (self._built_in, *(rule.apply for rule in self.rules)):
@@ -211,7 +216,10 @@ class Redactor:
         return text if regex is None else regex.sub(_replaced, text)
 
     def _may_hold(self, text: str) -> bool:
-        return any(part in text for _, part in self._sought) or bool(shapes_in(text)) or has_named_values(text)
+        return any(part in text for _, part in self._sought) or bool(shapes_in(text)) or has_named_values(text) or self._may_encode(text)
+
+    def _may_encode(self, text: str) -> bool:
+        return "asic " in text or ((said := in_base64(text)) is not None and self._may_hold(said))
 
     def _searched_in(self, text: str, known: frozenset[str]) -> re.Pattern[str] | None:
         """One regular expression for what may stand in this text: all shapes at once cost twenty times what a few substrings do."""
@@ -248,6 +256,8 @@ class Redactor:
 
 
 _MOST_ROUNDS: Final = 20
+#: What may be a user and a password in a header.
+_LOGIN: Final = re.compile(r"(?<=[Bb]asic )[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
 _MOST_KEYS: Final = 10_000
 _PAIR: Final = 2
 

@@ -83,7 +83,7 @@ _QUOTED: Final = re.compile(
     re.DOTALL,
 )
 #: A key and its value in a query or a form.
-_QUERY: Final = re.compile(r"""(?<=[?&])(?P<key>[\w.\-]{4,60})=(?P<text>[^&;#\s"'<>\\]+)""")
+_QUERY: Final = re.compile(r"""(?<=[?&#])(?P<key>[\w.\-]{4,60})=(?P<text>[^&;#\s"'<>\\]+)""")
 #: A line of a file of settings.
 _SETTING: Final = re.compile(r"^(?P<lead>(?:export[ \t]+)?(?P<key>[A-Z][A-Z0-9_]{3,60})=[\"']?)(?P<text>[^\s\"'$][^\r\n\"']*)", re.MULTILINE)
 

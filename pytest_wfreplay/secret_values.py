@@ -6,6 +6,7 @@ password is `recorded`, it is taken out of what was said and done, and the file 
 
 from __future__ import annotations
 
+import base64
 import re
 from functools import lru_cache
 from typing import Final
@@ -45,8 +46,9 @@ def spelled(value: str) -> str:
 def _spelled_character(character: str) -> str:
     if _PLAIN.fullmatch(character):
         return character.replace(".", r"\.").replace("-", r"\-")
-    forms = [r"\\{1,64}" if character == "\\" else rf"\\{{0,64}}{re.escape(character)}"]
-    forms.append("".join(f"%(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass")))
+    # A URL may be quoted again, and where the character is `%` itself, that is longer than the character.
+    forms = ["".join(f"%(?:25){{0,8}}(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass"))]
+    forms.append(r"\\{1,64}" if character == "\\" else rf"\\{{0,64}}{re.escape(character)}")
     code = ord(character)
     if character in _LETTERS:
         forms.append(rf"\\{{1,64}}{_LETTERS[character]}")
@@ -68,6 +70,33 @@ def _spelled_character(character: str) -> str:
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")
 _WIDEST_BYTE, _WIDEST_SHORT = 0xFF, 0xFFFF
 _LETTERS: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+
+
+def in_base64(text: str) -> str | None:
+    """What a text says that is nothing but base64, as bytes are spelled in JSON; None for any other. What is no text in it stands as surrogates."""
+    if len(text) % 4 or len(text) < _SHORTEST_BASE64 or " " in text[:_FEW] or _BASE64.fullmatch(text) is None:
+        return None
+    try:
+        return base64.b64decode(text).decode("utf-8", "surrogateescape")
+    except ValueError:  # wrong padding
+        return None
+
+
+def as_base64(text: str) -> str:
+    """A text as bytes are spelled in JSON; the opposite of `in_base64`."""
+    return base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+def is_login(text: str) -> bool:
+    """Whether it is the base64 of a user and a password, as it follows `Basic`."""
+    said = in_base64(text)
+    return said is not None and ":" in said and said.isprintable()
+
+
+#: The base64 of the shortest secret has as many characters.
+_SHORTEST_BASE64: Final = 12
+_FEW: Final = 80
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 def number_spelled(value: str) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from itertools import pairwise
 from pathlib import Path
 from time import process_time
+from urllib.parse import quote
 
 import pytest
 from detect_secrets import SecretsCollection
@@ -246,3 +248,33 @@ def test_a_known_value_is_gone_however_deep_it_is_quoted(secret: str, value: JSO
     if secret.strip("[]redact# ") and secret not in PLACEHOLDER:
         texts = [*redacted["in"], *redacted]  # type: ignore[call-overload,index,misc]  # it is the dict from above
         assert not any(json.dumps(secret)[1:-1] in text.replace(PLACEHOLDER, "") for text in texts if secret not in "<key in before>")
+
+
+@pytest.mark.parametrize("around", [b"<%s>", b"\xff\x00<%s>\xfe", b'{"deep": "%s"}', b"%s"], ids=["text", "no text", "json", "alone"])
+def test_what_is_secret_in_bytes_is_taken_out_of_them_and_they_stay_bytes(around: bytes) -> None:
+    redactor = Redactor(frozenset({"correct-horse"}))
+    spelled = base64.b64encode(around % b"correct-horse").decode()
+    clean = redactor.json({"$bytes": spelled})
+    assert clean == {"$bytes": base64.b64encode(around % b"[redacted]").decode()}
+    assert redactor.json(clean) is clean
+    assert base64.b64encode(spelled.encode()).decode() != redactor.text(base64.b64encode(spelled.encode()).decode())
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_known_value_is_gone_however_often_a_url_quotes_it(depth: int) -> None:
+    secret = quoted = 'a/b+ü "9%'
+    for _ in range(depth):
+        quoted = quote(quoted, safe="")
+    assert Redactor(frozenset({secret})).text(f"https://example.org/?q={quoted}&r=1") == "https://example.org/?q=[redacted]&r=1"
+
+
+def test_a_token_in_the_fragment_of_a_url_is_taken_out() -> None:
+    assert Redactor().text("https://example.org/done#access_token=4711&state=3") == "https://example.org/done#access_token=[redacted]&state=3"
+
+
+@pytest.mark.parametrize("word", ["Basic", "basic"])
+def test_a_user_and_a_password_behind_basic_are_taken_out_and_prose_about_them_stays(word: str) -> None:
+    login = base64.b64encode(b"ada:hunter2").decode()
+    assert Redactor().text(f"curl -H {word} {login} now") == f"curl -H {word} [redacted] now"
+    for prose in ("knowledge of it", "authentication", "abcdefghijkl", "dXNlcg=="):
+        assert Redactor().text(f"{word} {prose}") == f"{word} {prose}"
