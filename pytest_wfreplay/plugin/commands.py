@@ -6,6 +6,8 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from pytest_wfreplay.recording.modes import mode_named, narrower
+
 #: What a shell reads inside double quotes, or does not leave alone there.
 _READ_IN_QUOTES = re.compile(r'["$`\\!\n]')
 
@@ -29,3 +31,15 @@ def again(nodeid: str, key: str, *, picked: Iterable[str] = ()) -> str:
     """Records one step of one test again, besides those that are `picked` already; with what it does."""
     patterns = " ".join(f"--wfreplay-only={quoted(pattern)}" for pattern in (*picked, key))
     return f"record this step again{', too' if picked else ''}: pytest {patterns} {quoted(nodeid)}"
+
+
+def obstacle(wish: str | None, *, is_there: bool = True) -> str:
+    """Why no command records a test: the narrower mode that its marker or its `wfreplay_config` wishes for. Empty where nothing is in the way."""
+    if wish is None or mode_named(wish).act(is_there=is_there) in ("record", "live"):
+        return ""
+    return f"nothing is recorded while its marker or wfreplay_config says mode={wish!r}: take that away first"
+
+
+def may_accept(wish: str | None) -> bool:
+    """Whether a test is accepted when that is typed, or wishes for a mode that does not even do that."""
+    return wish is None or narrower(mode_named(wish), mode_named("accept")).name == "accept"

@@ -96,6 +96,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     if config.option.collectonly:
         return
+    try:
+        _hand_over(config, found, items)
+    except pytest.UsageError as error:
+        output = getattr(config, "workeroutput", None)
+        if output is None:
+            raise
+        # Of what a worker of pytest-xdist raises, its controller shows nothing: it is sent home, to be raised there.
+        output["wfreplay-usage"] = str(error)
+        items.clear()
+
+
+def _hand_over(config: pytest.Config, found: list[pytest.Item], items: list[pytest.Item]) -> None:
+    """Register the hooks that run the tests that are ours, if there are any. Raises `pytest.UsageError` for settings and markers that cannot be."""
     parents: dict[Node, bool] = {}
     ours = [item for item in items if "wfreplay" in getattr(item, "fixturenames", ()) or _is_marked(item, parents)]
     if not ours and not config.option.wfreplay_unused:
@@ -171,7 +184,10 @@ def pytest_testnodeready(node: object) -> None:
 def pytest_testnodedown(node: object, error: object) -> None:
     """Add what a worker of pytest-xdist sent home; of one that crashed nobody knows what it has done."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]  # xdist's WorkerController
-    sent = getattr(node, "workeroutput", {}).get("wfreplay")
+    output = getattr(node, "workeroutput", {})
+    if "wfreplay-usage" in output:
+        raise pytest.UsageError(output["wfreplay-usage"])
+    sent = output.get("wfreplay")
     if sent is not None:
         from pytest_wfreplay.plugin.tally import tally_of
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.clock import SystemClock, read_iso
 from pytest_wfreplay.errors import CassetteError, CassetteMissing
 from pytest_wfreplay.plugin.asked import checked
+from pytest_wfreplay.plugin.commands import obstacle
 from pytest_wfreplay.recording.modes import READS
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def opened(take: Take) -> tuple[Act, Cassette | None]:
     file, owner = take.file, take.owner
     act = take.mode.act(is_there=file.exists())
     if act == "refuse":
-        raise CassetteMissing(take.shown, "there is no cassette for this test", hint=f"Record it: {take.command}")
+        raise CassetteMissing(take.shown, "there is no cassette for this test", hint=_hint("Record it", take, is_there=False))
     if act not in READS:
         return act, None
     cassette = file.read()
@@ -45,7 +46,12 @@ def _check_age(take: Take, cassette: Cassette) -> None:
         if recording.metadata.created_at:
             age = (SystemClock().now() - read_iso(recording.metadata.created_at)).total_seconds()
             if limit is not None and age > limit:
-                raise CassetteError(take.shown, f"recorded {_span(age)} ago; max_age is {_span(limit)}", hint=f"Record it again: {take.command}")
+                hint = _hint("Record it again", take, is_there=True)
+                raise CassetteError(take.shown, f"recorded {_span(age)} ago; max_age is {_span(limit)}", hint=hint)
+
+
+def _hint(what: str, take: Take, *, is_there: bool) -> str:
+    return "\n".join(filter(None, (f"{what}: {take.command}", obstacle(take.wishes.mode, is_there=is_there))))
 
 
 def _span(seconds: float) -> str:

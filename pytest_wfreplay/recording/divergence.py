@@ -192,7 +192,7 @@ def _in_width(line: str) -> str:
 
 def around(trace: Sequence[Signal], position: int) -> tuple[str, ...]:
     """The three signals around a position (from 1) of a trace, as lines that name the step or the agent each belongs to."""
-    start = max(0, min(position, len(trace) + 1) - 2)
+    start = max(0, min(position - 2, len(trace) - 3))
     return tuple(f"{'>' if at == position else ' '} {at}. {_titled(signal)}" for at, signal in enumerate(trace[start : start + 3], start + 1))
 
 

@@ -7,6 +7,7 @@ import shlex
 import pytest
 
 from pytest_wfreplay.plugin import commands
+from pytest_wfreplay.recording.modes import MODES
 
 NODE_IDS = [
     "tests/test_a.py::test_b[visa]",
@@ -29,3 +30,15 @@ def test_a_shell_reads_the_node_id_as_it_is(nodeid: str) -> None:
 
 def test_a_plain_node_id_stands_in_double_quotes() -> None:
     assert commands.record("test_a.py::test_b") == 'pytest --record "test_a.py::test_b"'
+
+
+def test_a_narrower_wish_stands_in_the_way_of_recording_and_the_narrowest_of_accepting() -> None:
+    in_the_way = {mode.name: (bool(commands.obstacle(mode.name)), bool(commands.obstacle(mode.name, is_there=False))) for mode in MODES}
+    assert in_the_way == {
+        **dict.fromkeys(("none", "verify", "accept"), (True, True)),
+        **dict.fromkeys(("once", "new_episodes"), (True, False)),
+        **dict.fromkeys(("rewrite", "live"), (False, False)),
+    }
+    assert [mode.name for mode in MODES if not commands.may_accept(mode.name)] == ["none", "verify"]
+    assert not commands.obstacle(None)
+    assert commands.may_accept(None)

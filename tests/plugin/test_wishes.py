@@ -148,3 +148,37 @@ def test_every_keyword_does_what_it_says(project: Project) -> None:
     assert told[1] == 'hint: Record it again: pytest --record "test_it.py::test_is_old"'
     assert not project.was_live
     assert ran.summary == "wfreplay: 10 replayed, 0 recorded, 0 diverged, 0 unused cassettes"
+
+
+def test_a_keyword_that_cannot_be_meant_is_a_usage_error_on_workers_too(project: Project) -> None:
+    project.write("test_it.py", '@pytest.mark.wfreplay(casette="shared")\ndef test_typo():\n    step.run("load", live)\n')
+    xdist = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:anyio")
+    for args, lean in (((), (*xdist, "-p", "no:xdist")), (("-n", "2"), xdist)):
+        ran = project.record(*args, lean=lean)
+        assert ran.code == pytest.ExitCode.USAGE_ERROR
+        assert f"ERROR: test_it.py::test_typo: the wfreplay marker has no 'casette'. {KEYWORDS}" in ran.text
+        assert "INTERNALERROR" not in ran.text
+    assert not project.was_live
+
+
+def test_a_command_that_a_narrower_wish_keeps_from_recording_says_so(project: Project) -> None:
+    """`--record` of a test with `mode="once"` replays it once more: whoever copied the command would go round in circles."""
+    test = '@pytest.mark.wfreplay(mode="{mode}")\ndef test_wish():\n    step.run("load", live, input={given})\n'
+    project.write("test_it.py", test.format(mode="once", given=1))
+    project.record()
+    project.write("test_it.py", test.format(mode="once", given=2))
+    told = project.record().told("test_wish")
+    assert told[-2:] == [
+        'record again: pytest --record "test_it.py::test_wish"',
+        "nothing is recorded while its marker or wfreplay_config says mode='once': take that away first",
+    ]
+    project.write("test_it.py", test.format(mode="rewrite", given=2))
+    assert project.replay().told("test_wish")[-1] == 'record again: pytest --record "test_it.py::test_wish"'
+    project.cassette("test_it/test_wish.yaml").unlink()
+    project.write("test_it.py", test.format(mode="none", given=2))
+    assert project.record().told("test_wish")[-2:] == [
+        'hint: Record it: pytest --record "test_it.py::test_wish"',
+        "nothing is recorded while its marker or wfreplay_config says mode='none': take that away first",
+    ]
+    project.write("test_it.py", test.format(mode="once", given=2))
+    assert project.replay().told("test_wish")[-1] == 'hint: Record it: pytest --record "test_it.py::test_wish"'

@@ -116,3 +116,13 @@ def test_a_report_fits_on_one_screen():
 def test_deep_values_have_a_path():
     deep, deeper = json.loads('{"k":' * 150 + "1" + "}" * 150), json.loads('{"k":' * 150 + "2" + "}" * 150)
     assert list(differences(deep, deeper)) == [(".k" * 150, 1, 2)]
+
+
+def test_three_signals_stand_around_every_position_that_has_so_many() -> None:
+    trace = Trace([Signal(f"sig_00000{at}", f"s{at}", {}, "") for at in range(1, 6)])
+    assert around(trace, 1) == ("> 1. s1", "  2. s2", "  3. s3")
+    assert around(trace, 3) == ("  2. s2", "> 3. s3", "  4. s4")
+    assert around(trace, 5) == ("  3. s3", "  4. s4", "> 5. s5")
+    assert around(trace, 6) == ("  3. s3", "  4. s4", "  5. s5")
+    assert around(Trace([trace[0]]), 1) == ("> 1. s1",)
+    assert around(Trace([]), 1) == ()
