@@ -85,15 +85,15 @@ class Scope:
 
     async def step(self, key: str, work: Work, given: object = None, effort: Effort = ONCE) -> object:
         """Do some work at most once: what the journal remembers, else what `work` gives, as its replay will give it."""
-        key = self.line.journal.named(key)
-        remembered = self.line.journal.recall(key, given)
+        journal = self.line.journal
+        key = journal.named(key)
+        remembered = journal.recall(key, given)
         if remembered is not None:
-            waiting = self._repeat(remembered)
-            if waiting is not None:
+            if not self.line.repeat(remembered) and (waiting := self._repeat(remembered)) is not None:
                 await waiting
             return _conclude(remembered)
         attempt = Attempt(key, given, self.line)
-        begun = self.line.journal.begin(key, attempt.spelled)
+        begun = journal.begin(key, attempt.spelled)
         if begun is not None:
             meanwhile = begun if isinstance(begun, Remembered) else await begun
             if meanwhile is not None:
@@ -214,10 +214,8 @@ class Scope:
         return SignalSource(activation=outermost or key, parent=started.id)
 
     def _repeat(self, remembered: Remembered) -> Awaitable[None] | None:
-        """Say again what the step had said; where it must wait for its turn, return what to wait for."""
+        """Say again, piece by piece, what the step had said; where it must wait for its turn, return what to wait for."""
         line = self.line
-        if line.repeat(remembered):
-            return None
         if remembered.position == ANEW:
             self._say_anew(remembered.entry)
             return None
