@@ -114,7 +114,8 @@ class Lasting:
         return LastingTake(item, request, Plan(wishes, self._path(item, fixturedef)), self)
 
     def _path(self, item: pytest.Item, fixturedef: pytest.FixtureDef[Any]) -> Path:
-        name = f"fixture.{fixturedef.argname}{_parameter(item, fixturedef)}"
+        parameter = self._clean_parameter(item, fixturedef)
+        name = f"fixture.{fixturedef.argname}{parameter}"
         if fixturedef.scope == "session":
             where = _defined_in(fixturedef)
         else:
@@ -122,8 +123,14 @@ class Lasting:
             known = item.session._fixturemanager.getfixturedefs(fixturedef.argname, item) or ()  # noqa: SLF001 - pytest has no public way to ask
             over = len(known) - 1 - known.index(fixturedef) if fixturedef in known else 0
             # A fixture that another one of its name builds upon is made for the same node.
-            name = f"fixture.{fixturedef.argname}{f'.{over}' if over else ''}{_parameter(item, fixturedef)}"
+            name = f"fixture.{fixturedef.argname}{f'.{over}' if over else ''}{parameter}"
         return self.settings.cassette_dir / cassette_path(f"{where}::{name}", testpaths=self.settings.testpaths)
+
+    def _clean_parameter(self, item: pytest.Item, fixturedef: pytest.FixtureDef[Any]) -> str:
+        """The parameter without secrets; one that holds any is told apart by its place among the others, as those of tests are."""
+        parameter = _parameter(item, fixturedef)
+        clean = self.redactor.text(parameter)
+        return clean if clean == parameter else f"{clean.removesuffix(']')}={item.callspec.indices[fixturedef.argname] + 1}]"  # type: ignore[attr-defined]  # it has one
 
 
 def _use(item: pytest.Item, fixturedef: pytest.FixtureDef[Any]) -> _Use:

@@ -374,3 +374,23 @@ def test_a_recording_that_is_killed_holds_nothing_that_a_late_rule_takes_out(pro
     project.record("-k", "rule")
     kept = (project.path / "cassettes/test_it/test_rule.partial").read_text()
     assert ("customer-" in kept, kept.count('{"value": "<[redacted]>"}')) == (False, 2)
+
+
+def test_the_name_of_a_fixtures_cassette_holds_no_secret(project, monkeypatch):
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "first-of-them")
+    monkeypatch.setenv("MY_OTHER_TOKEN", "second-of-them")
+    project.write(
+        text="""
+@pytest.fixture(scope="module", params=["first-of-them", "plain", "second-of-them"])
+def shop(request):
+    return step.run("open", live, input=request.param)
+
+@pytest.mark.wfreplay
+def test_each(shop):
+    step.run("use", live)
+"""
+    )
+    assert project.record().code == 0
+    fixtures = ["test_it/fixture.shop[[redacted]=1].yaml", "test_it/fixture.shop[[redacted]=3].yaml", "test_it/fixture.shop[plain].yaml"]
+    assert [name for name in project.cassettes if "fixture" in name] == fixtures
+    assert (project.replay().code, project.replay("--wfreplay-unused=fail").code) == (0, 0)
