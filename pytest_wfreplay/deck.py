@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _CLOCK = SystemClock()
 
+_TOO_LATE = "Wait in the test for what it starts. After the `yield` of a fixture of function scope it is too late to run anything."
+
 #: The journal of one run, of those that know what the run is or was.
 _Kept: TypeAlias = Recorder | Replayer
 
@@ -154,7 +156,7 @@ class Deck:
             DivergenceError: the cassette has no run of this workflow left.
         """
         if self._is_closed:
-            raise ConfigurationError(f"{self._treatment.test} has ended; its cassette is closed.", hint="Wait in the test for what it starts.")
+            raise ConfigurationError(f"{self._treatment.test} has ended; its cassette is closed.", hint=_TOO_LATE)
         self._runs += 1
         if self.act == "live":
             return LiveJournal()
@@ -282,4 +284,4 @@ class _Closed(LiveJournal):
         Raises:
             ConfigurationError: always.
         """
-        raise ConfigurationError(f"Step {key!r} began after {self._test} had ended.", hint="Wait in the test for what it starts.")
+        raise ConfigurationError(f"Step {key!r} began after {self._test} had ended.", hint=_TOO_LATE)
