@@ -105,7 +105,8 @@ class Claim:
         except CassetteError as error:
             hint = error.hint.replace("pytest --record.", f"{self.command}.")
             raise type(error)(self._shown(Path(error.path)), error.problem, line=error.line, hint=hint) from None
-        except SecretLeakError:
+        except SecretLeakError as error:
+            error.args = (str(error).replace(error.path, self._shown(Path(error.path))),)
             # What was heard before anybody knew that it was a secret does not stay, either.
             with contextlib.suppress(WfreplayError):
                 self.file.partial()

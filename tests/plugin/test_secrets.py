@@ -356,7 +356,7 @@ def test_what_was_recorded_before_a_rule_or_a_variable_came_is_refused_and_does_
     told = "cassettes/test_it/test_rule.yaml: steps[early] was recorded before the rule came that takes something out of it. Nothing was written."
     assert (ran.code, told in ran.text) == (1, True), ran.text
     assert "Call wfreplay.add_redactor(...) before the first step, or give the rule as redact= of the marker" in ran.text
-    assert "test_variable.yaml: a known secret would stand in it, at line 8, steps[early].input. Nothing was written." in ran.text
+    assert " cassettes/test_it/test_variable.yaml: a known secret would stand in it, at line 8, steps[early].input. Nothing was written." in ran.text
     assert [path for path in (project.path / "cassettes").rglob("*") if path.is_file()] == []
 
 
