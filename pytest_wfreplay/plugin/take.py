@@ -204,7 +204,10 @@ class Take(Claim):
         self.guard.tell()
         if deck.divergences:
             self.did = DIVERGED
-            raise error_of(deck.divergences)
+            error = error_of(deck.divergences)
+            if deck.writes and deck.has_worked:
+                self._keep_beside(deck, error)
+            raise error
         if not deck.has_run:
             raise WfreplayError(
                 f"{self.item.nodeid} is marked with wfreplay and never ran a workflow or a step: it proves nothing.",

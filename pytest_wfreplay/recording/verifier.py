@@ -17,16 +17,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.jsonable import JSON, canonical
+from pytest_wfreplay.recording.caller import caller
 from pytest_wfreplay.recording.compare import Finding, of_outcome, of_state
 from pytest_wfreplay.recording.divergence import Divergence, around
 from pytest_wfreplay.recording.memory import described
+from pytest_wfreplay.recording.pairing import pairs_of
 from pytest_wfreplay.recording.recorder import Naming, Recorder
 from pytest_wfreplay.steps.entry import ABSENT, Absent, Entry, Raised, Returned, error_of
-from pytest_wfreplay.steps.key import read_key
 
 if TYPE_CHECKING:
     from pytest_wfreplay.signal import Signal
-    from pytest_wfreplay.steps.journal import Ending, RunFacts
+    from pytest_wfreplay.steps.journal import Ending, Remembered, RunFacts
 
 _PIECES = frozenset({"text:delta", "thinking:delta"})
 _BEGINS = frozenset({"step:start", "agent:activated"})
@@ -41,6 +42,13 @@ class Verifier(Recorder):
         super().__init__(run, naming, clean=finding.matching.redacting)
         self._finding = finding
         self._found = found
+        #: key -> the line that began the step
+        self._callers: dict[str, str] = {}
+
+    def recall(self, key: str, input: object) -> Remembered | None:
+        """Nothing; but who began the step is told if it differs."""
+        self._callers[self.named(key)] = caller(below=self._finding.place.root)
+        return super().recall(key, input)
 
     def conclude(self, ending: Ending) -> None:
         """The run has ended: compare it."""
@@ -48,9 +56,10 @@ class Verifier(Recorder):
         looks_at, run = self._finding.matching.looks_at, self.recording()
         recorded = self._finding.recording
         is_concurrent = _overlaps(recorded.signals) or _overlaps(run.signals)
-        pairs = _pairs(recorded.entries, run.entries, by_input=is_concurrent)
+        pairs = pairs_of(recorded.entries, run.entries, by_input=is_concurrent)
         for divergence in _of_steps(self._finding, pairs, run.entries):
-            self._found(divergence)
+            now = pairs.get(divergence.step or "")
+            self._found(replace(divergence, caller=self._callers.get(now.key if now else divergence.step or "", "")))
         if looks_at.outcome:
             for divergence in of_outcome(self._finding, ending):
                 self._found(divergence)
@@ -79,35 +88,6 @@ def _overlaps(signals: Sequence[Signal]) -> bool:
         else:
             going_on.add(key)
     return False
-
-
-def _pairs(recorded: Sequence[Entry], current: Sequence[Entry], *, by_input: bool) -> dict[str, Entry]:
-    """The step of this run that each recorded step is: that of its key; where it depends on luck which came first, one with its input."""
-    by_key = {entry.key: entry for entry in current}
-    if not by_input:
-        return {entry.key: by_key[entry.key] for entry in recorded if entry.key in by_key}
-    alike: dict[tuple[str, str, str], list[Entry]] = {}
-    for entry in current:
-        alike.setdefault(_spelled(entry), []).append(entry)
-    pairs: dict[str, Entry] = {}
-    for entry in recorded:
-        twins = alike.get(_spelled(entry))
-        if twins:
-            pairs[entry.key] = by_key.pop(twins.pop(0).key)
-    for entry in recorded:
-        if entry.key in pairs:
-            continue
-        named = read_key(entry.key)[:2]
-        left = by_key.get(entry.key) or next((one for one in by_key.values() if read_key(one.key)[:2] == named), None)
-        if left is not None:
-            pairs[entry.key] = by_key.pop(left.key)
-    return pairs
-
-
-def _spelled(entry: Entry) -> tuple[str, str, str]:
-    namespace, name, _ = read_key(entry.key)
-    # An activation's number says which came first, too.
-    return namespace.rpartition("#")[0] or namespace, name, "" if isinstance(entry.input, Absent) else canonical(entry.input)
 
 
 def _of_steps(finding: Finding, pairs: dict[str, Entry], current: Sequence[Entry]) -> Iterator[Divergence]:

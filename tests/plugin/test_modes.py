@@ -217,6 +217,27 @@ def test_what_was_done_live_in_a_failed_test_is_kept_beside(world: World, args: 
     assert world.project.cassettes == [CASSETTE]
 
 
+def test_what_was_done_live_is_kept_beside_when_the_test_swallows_the_divergence(project: Project) -> None:
+    """Nothing crashed: a `.partial` would be called so."""
+    test = """
+def test_tries(wfreplay):
+    for _ in range(2):
+        try:
+            step.run("load", live, input={given})
+            break
+        except Exception:
+            pass
+"""
+    project.write("test_it.py", test.format(given=1))
+    assert project.record().code == 0
+    project.write("test_it.py", test.format(given=2))
+    ran = project.replay("--wfreplay=new_episodes")
+    assert ran.outcomes == {"test_tries": "failed"}
+    assert project.was_live
+    assert project.cassettes == ["test_it/test_tries.failed.yaml", "test_it/test_tries.yaml"]
+    assert "crashed" not in ran.text
+
+
 # partial recording
 
 

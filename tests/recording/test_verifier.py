@@ -138,3 +138,15 @@ def test_a_run_that_ends_otherwise_is_told(play: Any, kind: str) -> None:
 
     verified = play(test(fails=True), play(test(fails=False)).cassette, act="verify")
     assert verified.kinds == (["outcome"] if kind == "value" else ["outcome", "trace"])
+
+
+def test_the_line_that_began_a_step_is_told(play: Any) -> None:
+    def test(answer: str) -> Any:
+        def ask() -> Any:
+            return step.run("ask", lambda: answer)
+
+        return ask
+
+    report = play(test("no"), play(test("yes")).cassette, act="verify").report.splitlines()
+    (called,) = [line for line in report if line.startswith("  called at ")]
+    assert called.endswith(" in ask")
