@@ -24,6 +24,9 @@ _CLOCK = SystemClock()
 #: A lease is renewed so many times before it would run out.
 _RENEWALS = 3
 
+#: The states of a process that has ended, as Linux spells them.
+_ENDED = ("Z", "X", "x")
+
 #: Seconds between two looks at a lease that somebody else holds: at first, and at most.
 _SOON, _LATE = 0.02, 0.5
 
@@ -85,9 +88,13 @@ def _name(owner: str) -> str:
 
 
 def _start_of(process: int) -> str | None:
-    """When a process of this machine started, in its own spelling; empty where nobody says, None where there is no such process."""
+    """When a process of this machine started, in its own spelling; empty where nobody says, None where there is no such process.
+
+    One that has ended and whose parent has not asked yet how is gone, too: in a container there may be nobody who ever asks.
+    """
     with suppress(OSError, IndexError):
-        return f"{_boot()}.{Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[19]}"
+        facts = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return None if facts[0] in _ENDED else f"{_boot()}.{facts[19]}"
     try:
         os.kill(process, 0)
     except ProcessLookupError:
