@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +131,8 @@ def tally_of(config: pytest.Config) -> Tally:
 
 def blocked_plugins(config: pytest.Config) -> set[str]:
     """The plugins that somebody blocked for this one session, on the command line or in `PYTEST_ADDOPTS`."""
-    args = [*config.invocation_params.args, *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
-    named = [arg[2:] or following for arg, following in zip(map(str, args), [*map(str, args[1:]), ""], strict=True) if arg.startswith("-p")]
+    args = [*map(str, config.invocation_params.args), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
+    named = [arg[2:] or following for arg, following in pairwise([*args, ""]) if arg.startswith("-p")]
     return {name.strip().removeprefix("no:") for name in named if name.strip().startswith("no:")}
 
 

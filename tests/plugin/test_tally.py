@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -124,3 +127,14 @@ def test_a_test_that_is_run_again_counts_once(project: Project) -> None:
     ran = project.replay()
     assert (ran.code, ran.summary) == (0, "wfreplay: 1 replayed, 0 recorded, 0 diverged, 0 unused cassettes")
     assert project.cassettes == ["test_it/test_flaky.yaml"]
+
+
+def test_a_session_without_a_single_argument_is_a_whole_one(project: Project) -> None:
+    """As most people start it: no argument, nothing in the environment, whoever else is installed."""
+    project.write(text="@pytest.mark.wfreplay\ndef test_it():\n    step.run('work', live)\n")
+    environ = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    for args, summary in ((["--record"], "0 replayed, 1 recorded"), ([], "1 replayed, 0 recorded")):
+        command = [sys.executable, "-m", "pytest", *args]
+        ran = subprocess.run(command, cwd=project.path, env=environ, capture_output=True, text=True, encoding="utf-8", check=False)
+        assert ran.returncode == 0, ran.stdout
+        assert f"wfreplay: {summary}, 0 diverged, 0 unused cassettes" in ran.stdout
