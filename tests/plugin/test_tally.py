@@ -132,6 +132,7 @@ def test_a_test_that_is_run_again_counts_once(project: Project) -> None:
 def test_a_session_without_a_single_argument_is_a_whole_one(project: Project) -> None:
     """As most people start it: no argument, nothing in the environment, whoever else is installed."""
     project.write(text="@pytest.mark.wfreplay\ndef test_it():\n    step.run('work', live)\n")
+    (project.path / "pytest.ini").write_text("[pytest]\n")  # whoever else is installed may warn
     environ = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     for args, summary in ((["--record"], "0 replayed, 1 recorded"), ([], "1 replayed, 0 recorded")):
         command = [sys.executable, "-m", "pytest", *args]
