@@ -229,7 +229,11 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], None] | None]:
     ):
         yield None
         return
-    yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True) and None
+
+    def resize(size: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
+
+    yield resize
     subprocess.run(["umount", "-l", folder], check=True)
 
 
