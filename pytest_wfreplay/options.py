@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_wfreplay.errors import ConfigurationError, RecordingNotFound
+from pytest_wfreplay.learnt import Learning
 from pytest_wfreplay.recording.caller import caller, working_folder
 from pytest_wfreplay.recording.cleaning import Cleaning
 from pytest_wfreplay.recording.divergence import Place
 from pytest_wfreplay.recording.matching import Matching
+from pytest_wfreplay.recording.pieces import cleaned_recording
 from pytest_wfreplay.recording.recorder import Naming, harness_type_of
 from pytest_wfreplay.recording.recording import Recording
 from pytest_wfreplay.recording.replayer import Replayer
-from pytest_wfreplay.recording.store import RecordingQuery
+from pytest_wfreplay.recording.store import Looking, RecordingQuery
 from pytest_wfreplay.recording.streaming import StoreRecorder
-from pytest_wfreplay.redact import Redactor, known_secrets
+from pytest_wfreplay.redact import Redactor
 from pytest_wfreplay.steps.journal import Journal, LiveJournal, LiveSource, RunFacts
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class RecordingOptions:
 
     `store` is a `SignalStore`, or a `Store` that has one as `.recordings`. `record` needs a store; `replay` a store and an id or a name (the
     latest completed recording of that name). Secrets are taken out of what is kept, as in a test: what looks like one, and the values of environment
-    variables whose name says so. Raises `ConfigurationError` when something is missing.
+    variables whose name says so, those too that are set while it runs. Raises `ConfigurationError` when something is missing.
     """
 
     mode: Literal["live", "record", "replay"] = "live"
@@ -72,7 +74,8 @@ class RecordingOptions:
         if self.mode == "live":
             return LiveJournal()
         store: SignalStore = getattr(self.store, "recordings", self.store)  # type: ignore[arg-type]  # a store was asked for
-        cleaning = Cleaning(Redactor(known_secrets(os.environ)).json)
+        learning = Learning(Redactor(), os.environ)
+        cleaning = Cleaning(learning.json)
         name = cleaning.optional_name(self.name)
         if self.mode == "replay":
             recording = await self._load(store, name)
@@ -82,7 +85,9 @@ class RecordingOptions:
         tags = tuple(map(cleaning.name, self.tags))
         harness_type = harness_type_of(cleaning.mapping(run.harnesses))
         id = await store.create(name, tags, harness_type, cleaning.optional_name(run.workflow))  # noqa: A001 - the word of the contract
-        return StoreRecorder(run, Naming(id, name, tags), store, cleaning)
+        if isinstance(store, Looking):
+            store.look(id, learning.leaked_at)
+        return StoreRecorder(run, Naming(id, name, tags), store, cleaning, _anew(learning))
 
     async def _load(self, store: SignalStore, name: str | None) -> Recording:
         if self.recording_id is not None:
@@ -95,6 +100,17 @@ class RecordingOptions:
         if recording is None:
             raise RecordingNotFound(str(self.name))
         return recording
+
+
+def _anew(learning: Learning) -> Callable[[Recording], Recording]:
+    """Takes out of a recording what was learnt since now: what was kept before that may hold it."""
+    known = learning.redactor
+
+    def anew(recording: Recording) -> Recording:
+        redactor = learning.redactor
+        return recording if redactor is known else cleaned_recording(recording, Cleaning(redactor.json))
+
+    return anew
 
 
 class _NoRunsInside:

@@ -32,6 +32,7 @@ WORDS = (
     "secret_shapes",
     "secret_values",
     "redact",
+    "learnt",
     "normalise",
     "signal",
     "pattern",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.errors import CassetteError, SecretLeakError, WfreplayError
+from pytest_wfreplay.learnt import Learning
 from pytest_wfreplay.plugin import commands
-from pytest_wfreplay.plugin.learnt import Learning
 from pytest_wfreplay.plugin.rivals import called
 from pytest_wfreplay.recording.cassette import MAX_BYTES
 from pytest_wfreplay.recording.hiding import is_path
@@ -37,7 +37,7 @@ class Claim:
         self.settings = settings
         self.plan = plan
         self.wishes = plan.wishes
-        self._learning = Learning(redactor)
+        self._learning = Learning(redactor, os.environ, told=self.has_learnt)
         self.path: Path = plan.path or settings.cassette_dir
         self._hiding = settings.hiding()
         self._selected: tuple[Redactor, str] | None = None
@@ -46,6 +46,9 @@ class Claim:
     def redactor(self) -> Redactor:
         """Takes secrets out, of which more may be known at any time."""
         return self._learning.redactor
+
+    def has_learnt(self) -> None:
+        """The environment has learnt a secret: what was told before may hold it."""
 
     @property
     def command(self) -> str:

@@ -62,9 +62,9 @@ class Take(Claim):
         #: Whether a subtest failed: it does not raise.
         self.has_failed_part = False
         self._problem: WfreplayError | None = None
+        self._partial: PartialFile | None = None
         self.guard = Guard(item.nodeid, self.command, settings.hosts(), self.cleaned_text, str(settings.root))
         self.matching = Matching(hiding=self._hiding)
-        self._partial: PartialFile | None = None
         #: Whether a rule came after something had been recorded.
         self._is_late = False
         #: What was recorded, until the test has ended.
@@ -105,8 +105,12 @@ class Take(Claim):
         super().redact(*rules, replacement=replacement)
         if self.deck is not None and self.deck.has_worked:
             self._is_late = True
-            if self._partial is not None:
-                self._partial.renew(lambda recording: cleaned_recording(recording, self.matching.redacting))
+            self.has_learnt()
+
+    def has_learnt(self) -> None:
+        """There is more to be taken out than before: what was told so far is told once more, without it."""
+        if self._partial is not None:
+            self._partial.renew(lambda recording: cleaned_recording(recording, self.matching.redacting))
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

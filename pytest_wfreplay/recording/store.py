@@ -17,6 +17,7 @@ from pytest_wfreplay.trace import Trace
 
 if TYPE_CHECKING:
     from pytest_wfreplay.jsonable import JSON
+    from pytest_wfreplay.recording.codec.leak import FindLeak
 
 # What a store takes: the dataclass, or a mapping with its field names.
 GivenSignal: TypeAlias = "Signal | Mapping[str, object]"
@@ -154,3 +155,11 @@ class SignalStore(Protocol):
 
     async def close(self) -> None:
         """Let go of what is held open; closing twice is harmless."""
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A store that looks for known secrets once more before it writes a file: `SecretLeakError` where one would stand in it."""
+
+    def look(self, id: str, find: FindLeak) -> None:
+        """Look so before anything more of this recording is written."""

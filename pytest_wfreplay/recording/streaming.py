@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.recording.recorder import Naming, Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_wfreplay.recording.cleaning import Cleaning
+    from pytest_wfreplay.recording.recording import Recording
     from pytest_wfreplay.recording.store import SignalStore
     from pytest_wfreplay.signal import Signal
     from pytest_wfreplay.steps.entry import Entry
@@ -49,10 +52,18 @@ class StoreFeed:
 
 
 class StoreRecorder(Recorder):
-    """Keeps a run in a store."""
+    """Keeps a run in a store. `last` has the whole recording in its hands before it is kept."""
 
-    def __init__(self, run: RunFacts, naming: Naming, store: SignalStore, cleaning: Cleaning) -> None:
+    def __init__(
+        self,
+        run: RunFacts,
+        naming: Naming,
+        store: SignalStore,
+        cleaning: Cleaning,
+        last: Callable[[Recording], Recording] = lambda recording: recording,
+    ) -> None:
         self._store = store
+        self._last = last
         self._store_feed = StoreFeed(store, naming.id)
         super().__init__(run, naming, clean=cleaning, feed=lambda _: self._store_feed)
 
@@ -60,4 +71,4 @@ class StoreRecorder(Recorder):
         """Keep the whole recording, in place of what was streamed."""
         self.conclude(ending)
         await self._store_feed.stop()
-        await self._store.save(self.recording())
+        await self._store.save(self._last(self.recording()))

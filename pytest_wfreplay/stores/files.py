@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_wfreplay.clock import Clock
     from pytest_wfreplay.jsonable import JSON
+    from pytest_wfreplay.recording.codec.leak import FindLeak
     from pytest_wfreplay.recording.store import Checkpoints, GivenEntry, GivenPatterns, GivenQuery, GivenRecording, GivenSignal
     from pytest_wfreplay.trace import Trace
 
@@ -43,12 +44,20 @@ class FileSignalStore:
         self._clock = clock or SystemClock()
         self._max_bytes = max_bytes
         self._open: dict[str, tuple[Draft, PartialFile]] = {}
+        self._looks: dict[str, FindLeak] = {}
 
     async def create(self, name: str | None = None, tags: Iterable[str] = (), harness_type: str | None = None, workflow: str | None = None) -> str:
         """Open a recording; its id is `rec_` and 12 hex digits."""
         opened = RecordingMetadata(new_recording_id(self._clock), name, tuple(tags), workflow, harness_type, created_at=iso(self._clock.now()))
         self._begin(Recording(opened))
         return opened.id
+
+    def look(self, id: str, find: FindLeak) -> None:
+        """Refuse to write what `find` finds in the text of this recording's files (`SecretLeakError`), until it is closed."""
+        self._looks[id] = find
+        if id in self._open:
+            draft, partial = self._open[id]
+            self._open[id] = (draft, PartialFile(partial.path, leak=find))
 
     async def append(self, id: str, signal: GivenSignal) -> None:
         """Keep one more signal."""
@@ -157,15 +166,16 @@ class FileSignalStore:
 
     def _keep(self, recording: Recording) -> None:
         _, partial = self._open.pop(recording.metadata.id, (None, None))
-        file = self._own_file(recording.metadata) if partial is None else self._file(partial.path)
+        find = self._looks.pop(recording.metadata.id, None)
+        file = self._own_file(recording.metadata, find) if partial is None else self._file(partial.path, find)
         file.replace(Cassette((recording,)))
 
-    def _own_file(self, metadata: RecordingMetadata) -> CassetteFile:
+    def _own_file(self, metadata: RecordingMetadata, find: FindLeak | None = None) -> CassetteFile:
         name = safe_name(metadata.id)
-        return self._file(self.path / f"{name if metadata.name is None else f'{slug(metadata.name)}-{name}'}.yaml")
+        return self._file(self.path / f"{name if metadata.name is None else f'{slug(metadata.name)}-{name}'}.yaml", find)
 
-    def _file(self, path: Path) -> CassetteFile:
-        return CassetteFile(path.with_suffix(".yaml"), max_bytes=self._max_bytes)
+    def _file(self, path: Path, find: FindLeak | None = None) -> CassetteFile:
+        return CassetteFile(path.with_suffix(".yaml"), max_bytes=self._max_bytes, leak=find)
 
     def _draft(self, id: str) -> tuple[Draft, PartialFile]:
         if id not in self._open:

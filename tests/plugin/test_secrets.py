@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from pytest_wfreplay import FileSignalStore, RecordingOptions, create_workflow
+from pytest_wfreplay import FileSignalStore, RecordingOptions, SecretLeakError, create_workflow
 
 #: Made at run time, so that whoever scans this repository finds nothing.
 SECRET = 'q7W"x\\Zk' + "é/9%+vP-2mT"
@@ -286,6 +287,55 @@ def test_a_recording_outside_tests_holds_no_secret_of_the_environment_and_replay
     assert asyncio.run(ran("record")) == [SECRET]
     assert found_in(tmp_path, SECRET) == []
     assert asyncio.run(ran("replay")) == ["[redacted]"]
+
+
+def test_what_the_environment_learns_while_something_records_outside_tests_is_not_kept_either(tmp_path, monkeypatch):
+    store = FileSignalStore(tmp_path)
+
+    async def body(ctx):
+        ctx.emit("said", {"early": SECRET})
+        await ctx.step("use", lambda given: given, SECRET)
+        monkeypatch.setenv("MY_LATE_TOKEN", SECRET)
+        ctx.emit(f"said:{SECRET}", {"it": SECRET})
+        return await ctx.step("use", lambda given: [given], SECRET)
+
+    assert asyncio.run(create_workflow("late").run(body, recording=RecordingOptions("record", store))) == [SECRET]
+    assert found_in(tmp_path, SECRET) == []
+    assert len(list(tmp_path.iterdir())) == 1, "what was streamed is gone"
+
+
+def test_a_store_of_files_looks_once_more_for_what_a_recording_outside_tests_must_not_hold(tmp_path, monkeypatch):
+    class Planting(FileSignalStore):
+        async def save(self, recording):
+            return await super().save(replace(recording, final_state={"planted": SECRET}))
+
+    async def body(ctx):
+        return await ctx.step("use", lambda given: given, 1)
+
+    monkeypatch.setenv("MY_SERVICE_TOKEN", SECRET)
+    with pytest.raises(SecretLeakError, match=r"a known secret would stand in it, at line \d+, state\.final"):
+        asyncio.run(create_workflow("leaky").run(body, recording=RecordingOptions("record", Planting(tmp_path))))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_partial_recording_is_cleaned_when_the_environment_learns_a_secret(project):
+    project.write(
+        text="""
+import os
+
+@pytest.mark.wfreplay
+def test_learns(monkeypatch):
+    step.run("early", live, input="a-late-secret")
+    monkeypatch.setenv("MY_LATE_TOKEN", "a-late-secret")
+    assert "a-late-secret" in next(Path("cassettes").rglob("*.partial")).read_text()
+    step.run("later", live, input="nothing")
+    text = next(Path("cassettes").rglob("*.partial")).read_text()
+    assert "a-late-secret" not in text and '"early"' in text and '"later"' in text
+"""
+    )
+    ran = project.record()
+    assert "SecretLeakError" in ran.text, "a replay would not know it in the first step"
+    assert found_in(project.path / "cassettes", "a-late-secret") == []
 
 
 LEARNT = """
