@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +24,7 @@ from pytest_wfreplay.steps.scope import entered
 pytest_plugins = ["pytester"]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Our own suite must be able to record: many tests record into a temporary folder before they replay.
 
     `CI=true` is the product's lock on recording (a usage error for `--record`), and every pytest or script that a test starts inherits our
@@ -30,6 +33,16 @@ def pytest_configure() -> None:
     """
     for name in ("CI", "BUILD_NUMBER"):
         os.environ.pop(name, None)
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        # Where modules may not be kept compiled beside their sources, each process compiled them anew: they are kept in a folder of this run's own.
+        os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="pycache-")
+        config.add_cleanup(partial(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sources() -> None:
+    """What tests start reads compiled modules and writes none: Python takes a test for unchanged that is rewritten in the same second."""
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @dataclass

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +19,11 @@ import pytest
 LEAN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:xdist")
 #: Who is installed for test_company.py, and has no business in the other tests.
 COMPANY = ("inline_snapshot", "randomly", "recording", "rerunfailures", "syrupy", "timeout")
+
+#: What Python reads of the environment when it starts. What of it changes nothing for a process that has started is left out.
+AT_START = re.compile(r"(?!PYTHONPATH$|PYTHONDONTWRITEBYTECODE$)PYTHON|TZ$|LANG$|LANGUAGE$|LC_")
+#: Coverage measures the processes that are started, not those that are forked.
+MEASURED = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 #: `live` leaves a file behind: where it is not, nothing was done live.
 PRELUDE = """
@@ -63,11 +74,62 @@ class Ran:
         return [line[1:].strip().removeprefix("pytest_wfreplay.errors.") for line in self.of(test) if line.startswith("E  ")]
 
 
+def at_start(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Python reads of an environment when it starts."""
+    return {name: value for name, value in environ.items() if AT_START.match(name)}
+
+
+class Forkers:
+    """Two processes that fork for each session, so that it takes the third part of the time: see forker.py.
+
+    They take turns, as the hashes of strings differ from one to the other: what depends on their order shows up as it does between any two sessions.
+    """
+
+    def __init__(self, started: ExitStack) -> None:
+        self._environ = at_start(os.environ)
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        command = [sys.executable, str(Path(__file__).with_name("forker.py"))]
+        both = [
+            started.enter_context(subprocess.Popen(command, cwd="/", env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(2)
+        ]
+        for one in both:
+            assert one.stdout
+            assert one.stdout.readline(), f"it ended before it was ready; this says why: {' '.join(command)} < /dev/null"
+        self._turns = itertools.cycle(both)
+
+    def can(self, environ: Mapping[str, str]) -> bool:
+        """Whether a session with this environment would find itself as if it were started."""
+        return at_start(environ) == self._environ and not any(name in environ for name in MEASURED)
+
+    def run(self, *args: str, environ: Mapping[str, str]) -> Ran:
+        """Run `python -m pytest` in the current folder."""
+        turn = next(self._turns)
+        out, err = Path("stdout"), Path("stderr")
+        request = {"args": args, "cwd": str(Path.cwd()), "environ": dict(environ), "out": str(out), "err": str(err)}
+        assert turn.stdin
+        assert turn.stdout
+        print(json.dumps(request), file=turn.stdin, flush=True)
+        code = int(turn.stdout.readline())
+        text = "\n".join(line for file in (out, err) for line in file.read_text(encoding="utf-8").splitlines())
+        print("python -m pytest", *args)
+        print(text)
+        return Ran(code, text)
+
+
+@pytest.fixture(scope="session")
+def forkers() -> Iterator[Forkers | None]:
+    """Who starts the sessions, where processes can fork."""
+    with ExitStack() as started:
+        yield Forkers(started) if hasattr(os, "fork") else None
+
+
 class Project:
     """The project's folder."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester, forkers: Forkers | None = None) -> None:
         self._pytester = pytester
+        self._forkers = forkers
         self.path = pytester.path
         self.ini("")
 
@@ -82,10 +144,15 @@ class Project:
         path.write_text(prelude + text)
         return path
 
-    def run(self, *args: str, lean: tuple[str, ...] = LEAN, company: tuple[str, ...] = ()) -> Ran:
-        """Run pytest there, with some of the COMPANY."""
+    def run(self, *args: str, lean: tuple[str, ...] = LEAN, company: tuple[str, ...] = (), fresh: bool = False) -> Ran:
+        """Run pytest there, with some of the COMPANY; `fresh` is for a session that says what it has loaded."""
         away = [f"-pno:{name}" for name in COMPANY if name not in company]
-        result = self._pytester.runpytest_subprocess("-v", *lean, *away, *args)
+        args = ("-v", *lean, *away, *args)
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))}
+        if self._forkers and not company and not fresh and self._forkers.can(environ):
+            scratch = self._pytester.mkdir(f"runpytest-{len(list(self.path.glob('runpytest-*')))}")
+            return self._forkers.run(f"--basetemp={scratch}", *args, environ=environ)
+        result = self._pytester.runpytest_subprocess(*args)
         return Ran(int(result.ret), "\n".join([*result.outlines, *result.errlines]))
 
     def record(self, *args: str, lean: tuple[str, ...] = LEAN, company: tuple[str, ...] = ()) -> Ran:
@@ -114,9 +181,9 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, forkers: Forkers | None) -> Project:
     """A project in an empty folder."""
     monkeypatch.setenv("COLUMNS", "200")
     for name in [name for name in os.environ if name.startswith(("WFREPLAY_", "PYTEST_ADDOPTS", "PYTEST_XDIST", "GITHUB_STEP_SUMMARY"))]:
         monkeypatch.delenv(name)
-    return Project(pytester)
+    return Project(pytester, forkers)

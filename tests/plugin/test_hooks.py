@@ -94,4 +94,4 @@ def test_the_package_and_the_plugin_load_next_to_nothing(project: Project) -> No
     project.write(
         text=f"import sys\ndef test_it():\n    assert {heavy} == {{'pytest'}}\n    assert 'pytest_wfreplay.deck' not in sys.modules\n", prelude=""
     )
-    assert project.run().code == 0
+    assert project.run(fresh=True).code == 0
