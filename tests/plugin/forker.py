@@ -53,15 +53,20 @@ class Request(TypedDict):
     err: str
 
 
+def lead(number: int, name: str, mode: int) -> None:
+    """Let a stream lead to a file."""
+    file = os.open(name, mode)
+    os.dup2(file, number)
+    os.close(file)
+
+
 def become(request: Request) -> None:
     """Be what `python -m pytest` is when it begins."""
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environ"])
     for number, name, mode in ((0, os.devnull, os.O_RDONLY), (1, request["out"], WRITE), (2, request["err"], WRITE)):
-        file = os.open(name, mode)
-        os.dup2(file, number)
-        os.close(file)
+        lead(number, name, mode)
     tempfile.tempdir = None
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
     sys.argv = ["-m", *request["args"]]
@@ -99,7 +104,7 @@ def main() -> None:
     """Serve until the standard input ends."""
     load()
     asked, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    lead(1, os.devnull, os.O_WRONLY)
     gc.collect()
     gc.freeze()
     print("ready", file=answers, flush=True)
