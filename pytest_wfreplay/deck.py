@@ -68,6 +68,8 @@ class Treatment:
     picked: Picked | None = None
     #: What keeps the recorded replies and accepts the rest.
     accept: str = ""
+    #: What does the steps that are new, and keeps the others.
+    extend: str = ""
     #: What records the step of a key again.
     again: Callable[[str], str] | None = None
     #: Seconds to wait for the test to cancel a run that was cancelled when it was recorded, beyond the recorded duration.
@@ -261,6 +263,7 @@ class Deck:
             treatment.accept,
             treatment.again,
             lambda: treatment.matching.told(self._recorded),
+            treatment.extend,
         )
 
 

@@ -27,6 +27,11 @@ def accept(nodeid: str) -> str:
     return f"accept it, with the recorded replies: pytest --wfreplay=accept {quoted(nodeid)}"
 
 
+def extend(nodeid: str) -> str:
+    """Does the steps of one test that are new, and keeps what was recorded of the others; with what it does."""
+    return f"do the new step, keep the rest: pytest --wfreplay=new_episodes {quoted(nodeid)}"
+
+
 def again(nodeid: str, key: str, *, picked: Iterable[str] = ()) -> str:
     """Records one step of one test again, besides those that are `picked` already; with what it does."""
     patterns = " ".join(f"--wfreplay-only={quoted(pattern)}" for pattern in (*picked, key))
@@ -43,3 +48,8 @@ def obstacle(wish: str | None, *, is_there: bool = True) -> str:
 def may_accept(wish: str | None) -> bool:
     """Whether a test is accepted when that is typed, or wishes for a mode that does not even do that."""
     return wish is None or narrower(mode_named(wish), mode_named("accept")).name == "accept"
+
+
+def may_extend(wish: str | None) -> bool:
+    """Whether a test does what is new when that is typed: no marker or fixture wishes for something narrower."""
+    return wish is None or narrower(mode_named(wish), mode_named("new_episodes")).name == "new_episodes"

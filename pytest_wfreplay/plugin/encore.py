@@ -81,7 +81,7 @@ class EncoreTake(Take):
 
     def _treatment(self) -> Treatment:
         command = self.encore.command
-        return replace(super()._treatment(), commands=(command,) if command else (), accept="", again=None, seed=self.encore.seed)
+        return replace(super()._treatment(), commands=(command,) if command else (), accept="", extend="", again=None, seed=self.encore.seed)
 
     def conclude(self, *, has_passed: bool) -> None:
         """The test has ended: what it had recorded is kept if this was the same again."""

@@ -162,6 +162,7 @@ class Take(Claim):
             name=self.owner,
             commands=tuple(filter(None, (f"record again: {self.command}", commands.obstacle(self.wishes.mode)))),
             accept=commands.accept(self.selection) if self.mode.name != "accept" and commands.may_accept(self.wishes.mode) else "",
+            extend=commands.extend(self.selection) if commands.may_extend(self.wishes.mode) else "",
             again=partial(commands.again, self.selection, picked=self.settings.picked.patterns if self.settings.picked else ()),
             root=str(self.settings.root),
             feed=self._partial.begin if self._partial is not None else None,

@@ -67,6 +67,8 @@ class Place:
     again: Callable[[str], str] | None = None
     #: Says what was not compared, and why.
     rules: Callable[[], Sequence[str]] = tuple
+    #: The command that does the steps that are new and keeps the others, with what it does.
+    extend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,10 @@ def commands(divergences: Sequence[Divergence]) -> Iterator[str]:
         yield first.place.accept
     if first.place.again is not None and first.step is not None and first.kind in _REPEATABLE:
         yield first.place.again(first.step)
+    # A step that was replayed already is new under no mode; and one that was given something else is not done by that.
+    is_new = first.kind == "unrecorded_step" and not first.guess.startswith("repeated?")
+    if first.place.extend and is_new and all(one.kind != "input_mismatch" for one in divergences):
+        yield first.place.extend
     yield from first.place.commands
 
 

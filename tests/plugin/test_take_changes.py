@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -204,3 +205,36 @@ def test_ten_changes_to_agents(project: Project) -> None:
         "clock": "StepInputMismatchError: agent activation one#1 was given another input than recorded",
         "swapped": "DivergenceError: signal 1 is another one than recorded",
     }
+
+
+EXTEND = "do the new step, keep the rest: pytest "
+
+
+def test_where_a_step_was_not_recorded_the_report_offers_to_do_just_that_one(project: Project) -> None:
+    project.write(text=STEPS)
+    assert set(project.record().outcomes.values()) == {"passed"}
+    (project.path / "CHANGED").touch()
+    ran = project.replay()
+    offers = {test: [line for line in ran.told(test) if line.startswith(EXTEND)] for test in TESTS}
+    new = ["test_renamed", "test_added_in_the_middle", "test_added_at_the_end", "test_timer"]
+    assert offers == {test: [f'{EXTEND}--wfreplay=new_episodes "test_it.py::{test}"'] if test in new else [] for test in TESTS}
+    for test in new:
+        ran = project.replay(*shlex.split(offers[test][0].removeprefix(EXTEND)))
+        assert ran.code == 0
+        done = (project.path / "LIVE").read_text() if project.was_live else ""
+        assert done == ("" if test == "test_timer" else "x"), "the timer's new step is a sleep"
+    again = project.replay("-k", " or ".join(new))
+    assert again.outcomes == dict.fromkeys(new, "passed")
+    assert not project.was_live
+
+
+def test_nobody_is_offered_a_new_step_that_a_narrower_wish_forbids(project: Project) -> None:
+    text = 'CHANGED = Path(__file__).with_name("CHANGED").exists()\n\n@pytest.mark.wfreplay(mode=MODE)\ndef test_narrow():\n'
+    text += '    if CHANGED:\n        step.run("first", live)\n    step.run("one", live)\n'
+    project.write(text="MODE = None\n" + text)
+    assert project.record().code == 0
+    project.write(text="MODE = 'none'\n" + text)
+    (project.path / "CHANGED").touch()
+    told = project.replay().told("test_narrow")
+    assert told[0] == "UnrecordedStepError: step first is not in the recording; its work was not begun"
+    assert not [line for line in told if line.startswith(EXTEND)]
