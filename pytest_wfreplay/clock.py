@@ -140,7 +140,8 @@ def new_seed() -> int:
 
 def iso(moment: dt.datetime) -> str:
     """ISO-8601 in UTC with milliseconds: `2026-11-20T10:00:00.000Z`."""
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def read_iso(text: str) -> dt.datetime:

@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from pytest_wfreplay.errors import NotJsonError
+from pytest_wfreplay.plainly import MISSING, plainly_copied
 from pytest_wfreplay.typed import VALUE_TAG, Codec, codec_for, codec_of, has_disguised
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
@@ -60,7 +61,8 @@ def jsonable(value: object, *, path: str = "value") -> JSON:
     Raises:
         NotJsonError: at `path` or below it stands something that JSON cannot carry.
     """
-    return _Walk(_tagged, guards_tags=True).copy(value, path)
+    copied: JSON = plainly_copied(value)
+    return copied if copied is not MISSING else _Walk(_tagged, guards_tags=True).copy(value, path)
 
 
 def plain_json(value: object, *, path: str = "payload") -> JSON:
@@ -69,7 +71,8 @@ def plain_json(value: object, *, path: str = "payload") -> JSON:
     Raises:
         NotJsonError: at `path` or below it stands something that JSON cannot carry.
     """
-    return _Walk(_as_text, guards_tags=False).copy(value, path)
+    copied: JSON = plainly_copied(value)
+    return copied if copied is not MISSING else _Walk(_as_text, guards_tags=False).copy(value, path)
 
 
 def restore(value: JSON) -> object:
@@ -109,33 +112,6 @@ def spell(value: object, *, path: str = "value") -> str:
     except (TypeError, ValueError, RecursionError):
         return canonical(jsonable(value, path=path))
     return text if _is_canonical(text) else canonical(jsonable(value, path=path))
-
-
-def is_plainly(value: Any, json: Any) -> bool:
-    """Whether a Python value is surely spelled as this JSON value: True is certain, False means that somebody has to look closer."""
-    kind = value.__class__
-    if kind is dict:
-        if (
-            json.__class__ is not dict
-            or len(value) != len(json)
-            or (len(value) == 1 and next(iter(value)).__class__ is str and "$" in next(iter(value)))
-        ):
-            return False
-        for key, item in value.items():
-            other = json.get(key, _MISSING)
-            if item.__class__ in _SCALARS:
-                if other.__class__ is not item.__class__ or other != item:
-                    return False
-            elif not is_plainly(item, other):
-                return False
-        return True
-    if kind is tuple or kind is list:
-        return json.__class__ is list and len(value) == len(json) and all(map(is_plainly, value, json))
-    return kind in _SCALARS and kind is json.__class__ and value == json
-
-
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-_MISSING: Any = object()
 
 
 def _is_canonical(text: str) -> bool:

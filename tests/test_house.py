@@ -27,6 +27,7 @@ WORDS = (
     "errors",
     "clock",
     "typed",
+    "plainly",
     "jsonable",
     "schema",
     "secret_shapes",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from pytest_wfreplay.errors import ConfigurationError
-from pytest_wfreplay.jsonable import JSON, canonical, is_plainly
+from pytest_wfreplay.jsonable import JSON, canonical
 from pytest_wfreplay.normalise import Normaliser
+from pytest_wfreplay.plainly import is_plainly
 from pytest_wfreplay.recording.cleaning import Cleaning
 from pytest_wfreplay.recording.hiding import Hiding
 from pytest_wfreplay.recording.ignoring import Ignoring

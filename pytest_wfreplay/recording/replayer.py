@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from pytest_wfreplay.clock import SystemClock
 from pytest_wfreplay.errors import DivergenceError
-from pytest_wfreplay.jsonable import JSON, is_plainly, jsonable, same
+from pytest_wfreplay.jsonable import JSON, jsonable, same
+from pytest_wfreplay.plainly import is_plainly
 from pytest_wfreplay.recording.compare import Finding, compared
 from pytest_wfreplay.recording.divergence import Divergence, Place, around, error_of
 from pytest_wfreplay.recording.kept import insides

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from pytest_wfreplay.errors import UnfinishedStepError
-from pytest_wfreplay.jsonable import is_plainly, jsonable, same
+from pytest_wfreplay.jsonable import jsonable, same
+from pytest_wfreplay.plainly import is_plainly
 from pytest_wfreplay.steps.entry import Absent, Entry, Returned
 from pytest_wfreplay.steps.mismatch import input_mismatch
 from pytest_wfreplay.steps.resume import WAIT

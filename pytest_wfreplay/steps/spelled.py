@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
+from json.scanner import make_scanner
 from typing import Any, NamedTuple
 
 from pytest_wfreplay.errors import ConfigurationError, NotJsonError
@@ -31,6 +32,16 @@ def _refuse(value: object) -> object:
 
 
 _spell = _speller()
+_scan = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # the stubs ask for a scanner; it takes a decoder
+
+
+def _parsed(text: str) -> Any:
+    """What `json.loads` gives, without its search for blanks around what we have spelled: twice as fast for small values."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else json.loads(text)
 
 
 class Spelled(NamedTuple):
@@ -115,9 +126,9 @@ def read(row: Spelled) -> Entry:
     """The entry that the texts spell, fresh."""
     outcome: Outcome | None = None
     if row.outcome is not None:
-        told = json.loads(row.outcome)
+        told = _parsed(row.outcome)
         outcome = Returned(told["value"]) if "value" in told else Raised(told["error"])
-    return Entry(row.key, ABSENT if row.input is None else json.loads(row.input), outcome, row.attempts, row.started_at, row.ended_at)
+    return Entry(row.key, ABSENT if row.input is None else _parsed(row.input), outcome, row.attempts, row.started_at, row.ended_at)
 
 
 def _text(value: object, path: str) -> str:
@@ -137,17 +148,17 @@ def spelled_state(state: GivenState) -> tuple[str, list[Spelled]]:
     if isinstance(state, WorkflowSnapshot) or looks_like_workflow_snapshot(state):
         snapshot = assert_valid_snapshot(state)
         return _text(snapshot.as_json(), "snapshot"), [spelled(entry_of(key, result)) for key, result in snapshot.steps.items()]
-    if isinstance(state, Mapping) and isinstance(state.get("steps"), Mapping) and state.keys() <= {"steps", "workflow"}:
+    if isinstance(state, Mapping) and isinstance(state.get("steps"), Mapping) and state.keys() <= {"steps", "workflow", "run_id"}:
         steps = {str(key): given_entry(entry) for key, entry in state["steps"].items()}  # type: ignore[attr-defined]  # asked above
-        state = ResumeState(steps, state.get("workflow"))  # type: ignore[arg-type]  # a text, or encoding refuses it
+        state = ResumeState(steps, state.get("workflow"), state.get("run_id"))  # type: ignore[arg-type]  # a text, or encoding refuses it
     elif not isinstance(state, ResumeState):
         state = deserialize_resume_state(state)  # type: ignore[arg-type]  # it complains about what it cannot read
-    return form_of(state.workflow), [spelled(dataclasses.replace(entry, key=key)) for key, entry in state.steps.items()]
+    return form_of(state.workflow, state.run_id), [spelled(dataclasses.replace(entry, key=key)) for key, entry in state.steps.items()]
 
 
-def form_of(workflow: str | None = None) -> str:
+def form_of(workflow: str | None = None, run_id: str | None = None) -> str:
     """The form of a resume state."""
-    return _text({"kind": KIND, "format_version": FORMAT_VERSION, "workflow": workflow}, "workflow")
+    return _text({"kind": KIND, "format_version": FORMAT_VERSION, "workflow": workflow, "run_id": run_id}, "workflow")
 
 
 def read_state(form: str, rows: Iterable[Spelled]) -> ResumeState | WorkflowSnapshot:
@@ -158,7 +169,7 @@ def read_state(form: str, rows: Iterable[Spelled]) -> ResumeState | WorkflowSnap
     given: dict[str, Any] = json.loads(form)
     entries = {row.key: read(row) for row in rows}
     if given.get("kind") == KIND:
-        return ResumeState(entries, given["workflow"])
+        return ResumeState(entries, given["workflow"], given.get("run_id"))
     saved: dict[str, dict[str, JSON]] = given["steps"]
     given["steps"] = {
         key: saved[key] if key in saved and entry_of(key, saved[key]) == entry else step_result(entry)
@@ -171,8 +182,9 @@ def read_state(form: str, rows: Iterable[Spelled]) -> ResumeState | WorkflowSnap
 def read_resume_state(form: str, rows: Iterable[Spelled]) -> ResumeState:
     """The same as a resume state, whatever it was saved as."""
     given: dict[str, Any] = json.loads(form)
-    workflow = given["workflow"] if given.get("kind") == KIND else given["metadata"].get("workflow_id")
-    return ResumeState({row.key: read(row) for row in rows}, workflow if isinstance(workflow, str) else None)
+    known = given if given.get("kind") == KIND else {**given["metadata"], "workflow": given["metadata"].get("workflow_id")}
+    workflow, run_id = (text if isinstance(text, str) else None for text in (known["workflow"], known.get("run_id")))
+    return ResumeState({row.key: read(row) for row in rows}, workflow, run_id)
 
 
 def answered(name: str, value: object, at: str, records: Iterable[StoredEntry]) -> Entry:
