@@ -289,6 +289,23 @@ def test_attempts_of_a_retried_step_share_their_idempotency_key() -> None:
     assert len({key for _, key in seen}) == 1
 
 
+def test_a_workflows_step_that_is_done_again_by_the_next_run_keeps_its_idempotency_key(store: Store) -> None:
+    seen: list[str] = []
+    flow = create_workflow("w")
+
+    def work() -> None:
+        seen.append(step.current().idempotency_key)
+        raise OSError("down")
+
+    async def body(ctx: Any) -> None:
+        await ctx.step("a", work)
+
+    for name in ("o", "o", "p"):
+        with durable(name, store), pytest.raises(OSError, match="down"):
+            asyncio.run(flow.run(body))
+    assert seen[0] == seen[1] != seen[2]
+
+
 def test_a_run_has_one_owner_at_a_time(store: Store) -> None:
     with durable("o", store, owner="one") as first:
         with pytest.raises(LeaseTaken, match="Another owner works on run 'o': one"), durable("o", store, owner="two"):

@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from pytest_wfreplay.clock import Clock, SystemClock, iso
 from pytest_wfreplay.jsonable import JSON
@@ -140,6 +140,15 @@ class Journal(Protocol):
         Raises:
             DivergenceError: the run is not what was recorded.
         """
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A journal whose run may go on in another one."""
+
+    @property
+    def identity(self) -> str | None:
+        """What the run is called wherever it goes on; None if this one goes on nowhere."""
 
 
 _UNWATCHED = nullcontext()

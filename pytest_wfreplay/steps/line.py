@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_wfreplay.jsonable import JSON
 from pytest_wfreplay.signal import Signal, SignalSource
-from pytest_wfreplay.steps.journal import Journal, JournalSource, LiveSource, Remembered
+from pytest_wfreplay.steps.journal import Journal, JournalSource, Lasting, LiveSource, Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Line:
         """What the run is called wherever it goes on; one that goes on nowhere has a name of its own."""
         with self.lock:
             if self._id is None:
-                self._id = self.journal.clock.new_id()
+                lasting = self.journal.identity if isinstance(self.journal, Lasting) else None
+                self._id = lasting or self.journal.clock.new_id()
             return self._id
 
     def emit(self, name: str, payload: JSON, source: SignalSource | None) -> Signal:

@@ -32,10 +32,14 @@ EXECUTION_STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
 
 @dataclass(slots=True)
 class ResumeState:
-    """What a run has done: `steps` by key, in the order in which they ended. `workflow` is that of the run, None where nobody knows."""
+    """What a run has done: `steps` by key, in the order in which they ended. `workflow` is that of the run, None where nobody knows.
+
+    `run_id` is the run's own name wherever it goes on: idempotency keys follow from it. It does not count when states are compared.
+    """
 
     steps: dict[str, Entry] = field(default_factory=dict)
     workflow: str | None = None
+    run_id: str | None = field(default=None, compare=False)
 
     @property
     def waiting_for(self) -> list[str]:
@@ -84,7 +88,8 @@ class SnapshotExecution:
 class WorkflowSnapshot:
     """A run's steps by key, for people and other systems.
 
-    `metadata` may hold anything that is JSON; known to us are `workflow_id`, `definition_hash` and `input`. `warnings` are
+    `metadata` may hold anything that is JSON; known to us are `workflow_id`, `run_id`, `definition_hash` and
+    `input`. `warnings` are
     `{"type": "lossy_value", "step_id", "path", "reason"}`.
     """
 
@@ -127,6 +132,8 @@ def to_snapshot(
     kept: dict[str, JSON] = {}
     if resume_state.workflow is not None:
         metadata.setdefault("workflow_id", resume_state.workflow)
+    if resume_state.run_id is not None:
+        metadata.setdefault("run_id", resume_state.run_id)
     for name, value in metadata.items():
         try:
             kept[name] = jsonable(value, path=f"metadata.{name}")

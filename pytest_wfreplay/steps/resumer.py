@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_wfreplay.clock import iso
 from pytest_wfreplay.errors import SnapshotMismatchError
 from pytest_wfreplay.steps.entry import Entry, Raised, Returned, error_of
-from pytest_wfreplay.steps.journal import ANEW, Remembered
+from pytest_wfreplay.steps.journal import ANEW, Lasting, LiveSource, Remembered
 from pytest_wfreplay.steps.known import Known
 from pytest_wfreplay.steps.resume import WAIT, ResumeState
 from pytest_wfreplay.steps.waiting import waited_for
@@ -41,7 +41,7 @@ class Resuming:
     @property
     def state(self) -> ResumeState | None:
         """What the run has done, in this run or before."""
-        return None if self._resumer is None else ResumeState(self._resumer.steps(), self._workflow)
+        return None if self._resumer is None else ResumeState(self._resumer.steps(), self._workflow, self._resumer.identity)
 
     @property
     def works(self) -> bool:
@@ -60,15 +60,21 @@ class Resuming:
 
     async def open(self, run: RunFacts) -> Journal:
         """The journal of the run, over that of the source."""
-        self._resumer = Resumer(await self._source.open(run), self._known)
+        below = await self._source.open(run)
+        identity = below.identity if isinstance(below, Lasting) else None
+        if isinstance(self._source, LiveSource):
+            identity = self._known.run_id or below.clock.new_id()
+        self._resumer = Resumer(below, self._known, identity)
         return self._resumer
 
 
 class Resumer:
     """A journal over another one, which remembers what a resume state does."""
 
-    def __init__(self, below: Journal, known: ResumeState) -> None:
+    def __init__(self, below: Journal, known: ResumeState, identity: str | None = None) -> None:
         self._below = below
+        #: What the run is called wherever it goes on; None in a recording, which holds nothing that is new each time.
+        self.identity = identity
         self._known = Known(known.steps.values())
         self._ended: dict[str, Entry] = {}
         self._open: dict[str, Entry] = {}

@@ -94,16 +94,17 @@ def to_resume_state(value: ResumeState | WorkflowSnapshot | Mapping[str, JSON] |
         value = assert_valid_snapshot(given)
     else:
         value = assert_valid_snapshot(value)
-    workflow = value.metadata.get("workflow_id")
+    workflow, run_id = value.metadata.get("workflow_id"), value.metadata.get("run_id")
     steps = {key: entry_of(key, result) for key, result in value.steps.items()}
-    return ResumeState(steps, workflow if isinstance(workflow, str) else None)
+    return ResumeState(steps, workflow if isinstance(workflow, str) else None, run_id if isinstance(run_id, str) else None)
 
 
 def serialize_resume_state(state: ResumeState) -> dict[str, JSON]:
     """A resume state as JSON, whole: inputs, attempts and times too. `json.dumps` takes it as it is."""
     steps: list[JSON] = [_spelled(key, entry) for key, entry in state.steps.items()]
     spelled: dict[str, JSON] = {"kind": KIND, "format_version": FORMAT_VERSION, "steps": steps}
-    return spelled if state.workflow is None else {**spelled, "workflow": state.workflow}
+    named = {"workflow": state.workflow, "run_id": state.run_id}
+    return spelled | {name: text for name, text in named.items() if text is not None}
 
 
 def deserialize_resume_state(value: Mapping[str, JSON] | str) -> ResumeState:
@@ -116,7 +117,7 @@ def deserialize_resume_state(value: Mapping[str, JSON] | str) -> ResumeState:
     errors = tuple(_state_complaints(given))
     if errors or not isinstance(given, Mapping):
         raise SnapshotFormatError(f"Invalid resume state: {errors[0]}", errors)
-    return ResumeState({step["key"]: _unspelled(step) for step in given["steps"]}, given.get("workflow"))
+    return ResumeState({step["key"]: _unspelled(step) for step in given["steps"]}, given.get("workflow"), given.get("run_id"))
 
 
 def _spelled(key: str, entry: Entry) -> dict[str, JSON]:
@@ -220,6 +221,9 @@ def _state_complaints(given: object) -> Iterator[str]:
         yield f"kind: {KIND!r} is wanted"
         return
     yield from _version_complaints(given)
+    for name in ("workflow", "run_id"):
+        if not isinstance(given.get(name), str | None):
+            yield f"{name}: text is wanted, not {given[name]!r}"
     steps = given.get("steps")
     if not isinstance(steps, list | tuple):
         yield f"steps: a list is wanted, not {type(steps).__name__}"
@@ -231,3 +235,14 @@ def _state_complaints(given: object) -> Iterator[str]:
             yield f"steps[{index}]: an output or an error, not both"
         elif "error" in step and not isinstance(step["error"], Mapping):
             yield f"steps[{index}].error: a mapping is wanted"
+        else:
+            yield from _entry_complaints(f"steps[{index}]", step)
+
+
+def _entry_complaints(where: str, step: Mapping[str, object]) -> Iterator[str]:
+    attempts = step.get("attempts", 1)
+    if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
+        yield f"{where}.attempts: a number above 0 is wanted, not {attempts!r}"
+    for name in ("started_at", "ended_at"):
+        if not isinstance(step.get(name), str | None):
+            yield f"{where}.{name}: a time as text is wanted, not {step[name]!r}"

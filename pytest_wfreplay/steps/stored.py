@@ -100,6 +100,11 @@ class StoredJournal(LiveJournal):
         self._looked_up: set[str] | None = set() if lazy else None
         self._waits: dict[str, str] = {}
 
+    @property
+    def identity(self) -> str:
+        """That of the run; each workflow in it has its own."""
+        return f"{self.run.id}/{self._prefix}"
+
     def recall(self, key: str, input: object) -> Remembered | None:
         """What ended well before.
 

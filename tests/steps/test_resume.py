@@ -141,6 +141,8 @@ def test_what_is_nothing_to_go_on_from_is_refused(nothing: object) -> None:
         ({}, "steps[0]: a mapping with a key is wanted"),
         ({"key": "a", "output": 1, "error": {}}, "steps[0]: an output or an error, not both"),
         ({"key": "a", "error": "x"}, "steps[0].error: a mapping is wanted"),
+        ({"key": "a", "attempts": "x"}, "steps[0].attempts: a number above 0 is wanted, not 'x'"),
+        ({"key": "a", "started_at": 5}, "steps[0].started_at: a time as text is wanted, not 5"),
     ],
 )
 def test_a_broken_resume_state_is_told_so(step: dict[str, object], complaint: str) -> None:

@@ -14,6 +14,7 @@ from pytest_wfreplay.errors import ConfigurationError, SnapshotFormatError, Snap
 from pytest_wfreplay.steps.entry import ABSENT, Entry, Raised, Returned
 from pytest_wfreplay.steps.resume import ResumeState, create_resume_state_collector, to_snapshot
 from pytest_wfreplay.steps.snapshot_form import serialize_resume_state
+from pytest_wfreplay.steps.step import step
 
 flow = create_workflow("orders")
 
@@ -267,3 +268,21 @@ def test_a_run_with_state_in_a_test_is_recorded_and_replayed(play: Any) -> None:
 def test_an_entry_without_an_input_matches_any() -> None:
     state = ResumeState({"a": Entry("a", ABSENT, Returned(5))})
     assert asyncio.run(flow.run(lambda ctx: ctx.step("a", len, "abc"), resume_state=state)) == 5
+
+
+@pytest.mark.parametrize("kept", [lambda state: state, serialize_resume_state, to_snapshot], ids=["state", "json", "snapshot"])
+def test_a_step_that_is_done_again_keeps_its_idempotency_key(kept: Callable[[ResumeState], Any]) -> None:
+    seen: list[str] = []
+
+    def work() -> None:
+        seen.append(step.current().idempotency_key)
+        raise OSError("down")
+
+    async def body(ctx: Any) -> None:
+        await ctx.step("a", work)
+
+    _, state = run_with_state(body)
+    _, state = run_with_state(body, resume_state=kept(state))
+    run_with_state(body, resume_state=kept(state))
+    run_with_state(body)
+    assert seen[0] == seen[1] == seen[2] != seen[3]
