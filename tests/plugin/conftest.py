@@ -100,7 +100,7 @@ class Forkers:
 
     def can(self, environ: Mapping[str, str]) -> bool:
         """Whether a session with this environment would find itself as if it were started."""
-        return at_start(environ) == self._environ and not any(name in environ for name in MEASURED)
+        return at_start(environ) == self._environ
 
     def run(self, *args: str, environ: Mapping[str, str]) -> Ran:
         """Run `python -m pytest` in the current folder."""
@@ -119,9 +119,9 @@ class Forkers:
 
 @pytest.fixture(scope="session")
 def forkers() -> Iterator[Forkers | None]:
-    """Who starts the sessions, where processes can fork."""
+    """Who starts the sessions, where processes can fork and are not measured."""
     with ExitStack() as started:
-        yield Forkers(started) if hasattr(os, "fork") else None
+        yield Forkers(started) if hasattr(os, "fork") and not any(name in os.environ for name in MEASURED) else None
 
 
 class Project:
