@@ -30,6 +30,7 @@ from pytest_wfreplay.steps.waiting import in_background, waited_for
 from pytest_wfreplay.stores.open import open_store
 
 if TYPE_CHECKING:
+    from pytest_wfreplay.steps.resume import ResumeState
     from pytest_wfreplay.steps.snapshots import Lease
 
 __all__ = ["durable", "step"]
@@ -106,7 +107,8 @@ class durable:  # noqa: N801 - reads as the block it begins
             lease = await take(store, self.id, name, self._lease, self._wait)
             renewing = renew(store, lease, self._lease)
             renewal = in_background(renewing) if isinstance(store, DirectSnapshotStore) else asyncio.create_task(renewing)
-        self._enter(DurableRun(self.id, store, Known([one.entry for one in await store.records(self.id)], self._on_unfinished), name), lease, renewal)
+        run = DurableRun(self.id, store, _known(await store.load_resume_state(self.id), self._on_unfinished), name)
+        self._enter(run, lease, renewal)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -124,8 +126,9 @@ class durable:  # noqa: N801 - reads as the block it begins
         if self._lease is not None:
             lease = waited_for(take(store, self.id, name, self._lease, self._wait))
             renewal = in_background(renew(store, lease, self._lease))
-        run = DurableRun(self.id, store, Known((), self._on_unfinished), name)
-        run.known.entries.update({one.entry.key: one.entry for one in run.records("")})
+        direct = store if isinstance(store, DirectSnapshotStore) else None
+        state = waited_for(store.load_resume_state(self.id)) if direct is None else direct.load_resume_state_now(self.id)
+        run = DurableRun(self.id, store, _known(state, self._on_unfinished), name)
         self._enter(run, lease, renewal)
         return self
 
@@ -149,6 +152,10 @@ class durable:  # noqa: N801 - reads as the block it begins
         if entered.renewal is not None:
             entered.renewal.cancel()
         return entered
+
+
+def _known(state: ResumeState | None, on_unfinished: OnUnfinished) -> Known:
+    return Known(() if state is None else state.steps.values(), on_unfinished)
 
 
 class _DurableScope(Scope):
