@@ -16,6 +16,7 @@ from pytest_wfreplay.errors import ConfigurationError
 from pytest_wfreplay.jsonable import plain_json
 from pytest_wfreplay.steps.entry import Outcome, Raised, Returned
 from pytest_wfreplay.steps.journal import JournalSource, LiveSource
+from pytest_wfreplay.steps.nested import source_within
 from pytest_wfreplay.steps.resume import ResumeState
 from pytest_wfreplay.steps.resumer import Resuming
 from pytest_wfreplay.steps.scope import current
@@ -158,11 +159,13 @@ def create_workflow(name: str, state_type: type | None = None, deps: Any = None)
 def _source(recording: JournalSource | None) -> JournalSource:
     """Who hands the journal: the recording that was asked for, else the run or test around us, else nobody keeps anything.
 
-    A test that records or replays decides for runs that would record themselves. Inside a step nobody keeps anything: what is in there is
-    part of what the step's own entry remembers.
+    A test that records or replays decides for runs that would record themselves. Inside a step nobody keeps anything, for what is in there is
+    part of what the step's own entry remembers; but where runs go on, so do those inside of their steps.
     """
     if recording is not None and not callable(getattr(recording, "open", None)):
         raise ConfigurationError(f"recording is RecordingOptions(...), not {type(recording).__name__}.")
     scope = current.get()
     around = LiveSource() if scope is None or scope.is_inside else scope.line.source
+    if scope is not None and isinstance(around, LiveSource):
+        around = source_within(scope)
     return around if recording is None or (around.rules and recording.works) else recording

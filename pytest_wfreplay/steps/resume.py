@@ -51,14 +51,20 @@ class ResumeState:
     def deliver(self, name: str, value: object = None) -> None:
         """Answer the oldest unanswered `wait_for(name)`, or the next one when none is asked: the run that goes on from here gets `value`.
 
+        Workflows that are run inside of steps are answered only when they have asked.
+
         Raises:
             ConfigurationError: a blank name.
             NotJsonError: JSON cannot carry the value.
         """
         occurrence = 1
-        while (asked := self.steps.get(wait_key(name, occurrence))) is not None and asked.outcome is not None:
+        while (asked := self.steps.get(key := wait_key(name, occurrence))) is not None and asked.outcome is not None:
             occurrence += 1
-        key, started = wait_key(name, occurrence), None if asked is None else asked.started_at
+        if asked is None:
+            open_ones = (entry for entry in self.steps.values() if entry.outcome is None and entry.key.startswith(WAIT))
+            asked = next((entry for entry in open_ones if entry.input == {"wait_for": name}), None)
+            key = key if asked is None else asked.key
+        started = None if asked is None else asked.started_at
         answer = Returned(jsonable(value, path=f"what is delivered to {name!r}"))
         self.steps[key] = Entry(key, {"wait_for": name}, answer, started_at=started, ended_at=iso(SystemClock().now()))
 

@@ -163,6 +163,8 @@ class Resumer:
 
     def _was_asked(self, key: str) -> bool:
         parts = key.split("/")
+        if key.startswith(WAIT) and len(parts) > len(("wait_for", "name")):
+            del parts[0]  # the wait of a workflow inside a step
         return any("/".join(parts[:length]) in self._asked for length in range(1, len(parts) + 1))
 
     @property

@@ -18,6 +18,7 @@ from pytest_wfreplay.steps.entry import Absent, Entry, Returned
 from pytest_wfreplay.steps.journal import ANEW, LiveJournal, LiveSource, Remembered
 from pytest_wfreplay.steps.key import quote, read_key
 from pytest_wfreplay.steps.known import Known, guarded
+from pytest_wfreplay.steps.nested import below
 from pytest_wfreplay.steps.resume import WAIT, wait_key
 from pytest_wfreplay.steps.resumer import is_suspended
 from pytest_wfreplay.steps.snapshots import DirectSnapshotStore
@@ -61,7 +62,7 @@ class DurableRun:
 
     @property
     def inner(self) -> JournalSource:
-        """Workflows inside its workflows keep nothing by themselves."""
+        """Workflows inside its workflows are kept with the one around them (see `nested`)."""
         return LiveSource()
 
     async def open(self, run: RunFacts) -> Journal:
@@ -161,6 +162,8 @@ class StoredJournal(LiveJournal):
 
     def _full(self, key: str) -> str:
         """The key in the store. Waits have no namespace there, for whoever delivers knows the name alone: they are counted in the whole run."""
+        if key.startswith(WAIT) and "/" in key[len(WAIT) :]:
+            return below(self._prefix, key)  # the wait of a workflow inside this one, which has its own place
         if not self._prefix:
             if key.startswith(WAIT):
                 name = read_key(key)[1]
