@@ -167,10 +167,10 @@ def refused(flavour: str, moment: str, at: int) -> None:
 
 
 def main(flavour: str, moment: str) -> None:
-    """Kill the script at each of its steps, at one moment of them."""
+    """Kill the script at each of its steps (without a durable run around them at some), at one moment of them."""
     killed = 0
     gc.freeze()  # so that children share what is loaded
-    for at in range(STEPS):
+    for at in range(0, STEPS, 5 if flavour == "script" else 1):  # a script has a new database each time, which takes its time
         folder = Path(f"{flavour}-{moment}" if flavour != "script" else f"{flavour}-{moment}-{at}")
         folder.mkdir(exist_ok=True)
         os.chdir(folder)
