@@ -71,6 +71,7 @@ def test_each_mode_does_what_it_says_and_a_marker_only_narrows(project: Project)
     assert ran.told("TestNarrowed.test_from_the_class") == [
         "CassetteMissing: cassettes/test_it/TestNarrowed.test_from_the_class.yaml: there is no cassette for this test",
         'hint: Record it: pytest --record "test_it.py::TestNarrowed::test_from_the_class"',
+        "nothing is recorded while its marker or wfreplay_config says mode='none': take that away first",
     ]
     assert project.was_live
     assert ran.summary == "wfreplay: 0 replayed, 1 recorded, 0 diverged, 0 unused cassettes"
