@@ -81,18 +81,18 @@ class Again:
         with _made_by(item, first):
             reports = _run(item)
         take = first.take
-        if take is None or take.deck is None or any(report.outcome != "passed" for report in reports):
+        if take is None or take.deck is None or not all(map(_is_well, reports)):
             return reports
         after = list(item.user_properties)
         for encore in self._encores(take):
             item.user_properties[:] = before
             again, subtests = _run_again(item, encore)
-            if any(report.outcome != "passed" for report in again) or any(report.failed for report in subtests):
+            if not all(map(_is_well, again)) or any(report.failed for report in subtests):
                 for report in subtests:
                     item.ihook.pytest_runtest_logreport(report=report)
                 return again
             reports[-1] = again[-1]
-        if self._aids.mutates and take.did == REPLAYED and take.deck.act == "replay":
+        if self._aids.mutates and take.did == REPLAYED and take.deck.act == "replay" and all(report.passed for report in reports):
             item.user_properties[:] = before
             _tell(reports[1], _noticed(item, take.deck.recorded, seconds=_LONGEST + 2 * reports[1].duration))
         item.user_properties[:] = after
@@ -117,6 +117,11 @@ class Again:
                 f"see it again: pytest {option} {quoted(take.selection)}",
                 seed=self._aids.seed,
             )
+
+
+def _is_well(report: pytest.TestReport) -> bool:
+    """Whether a phase went as it should; it may have failed as expected."""
+    return report.passed or hasattr(report, "wasxfail")
 
 
 class _Maker:

@@ -25,9 +25,9 @@ from pytest_wfreplay.plugin.guard import Guard
 from pytest_wfreplay.plugin.opening import opened
 from pytest_wfreplay.plugin.refused import refusing
 from pytest_wfreplay.plugin.rivals import Plan, file_name
-from pytest_wfreplay.plugin.runners import in_scope, is_skip, raised_quietly
+from pytest_wfreplay.plugin.runners import fails_by_passing, in_scope, is_expected, is_skip, raised_quietly
 from pytest_wfreplay.plugin.threads import carrying_context
-from pytest_wfreplay.plugin.traceback import divergence_in
+from pytest_wfreplay.plugin.traceback import divergence_in, is_ours
 from pytest_wfreplay.plugin.unused import home
 from pytest_wfreplay.recording.divergence import error_of
 from pytest_wfreplay.recording.ignoring import Ignoring
@@ -125,13 +125,13 @@ class Take(Claim):
             self._close()
             raise
         except BaseException as error:
-            if self._problem is not None and not _is_let_off(error):
+            if self._problem is not None and not _is_let_off(error, self._problem):
                 return  # `insist` says what is wrong
             self._settle_failure(error)
             raise
         if self._problem is not None:
             return
-        if self.has_failed_part:
+        if self.has_failed_part or fails_by_passing(self.item):
             self._settle_failure(None)
         else:
             self._settle()
@@ -150,7 +150,8 @@ class Take(Claim):
                 if act in WORKS & WRITES:
                     self._partial = self.file.partial()
         except WfreplayError as problem:
-            self._problem = problem
+            # Its traceback says from now on whether anything was refused because of it.
+            self._problem = problem.with_traceback(None)
             return Deck("replay", self._treatment())
         return Deck(act, self._treatment(), cassette)
 
@@ -180,6 +181,12 @@ class Take(Claim):
         swallowed = list(self._deck().divergences)
         deck = self._close()
         self.guard.tell(error)
+        if error is not None and self._expects(error):
+            # It ends here whenever it is run: so what is left over was not to be, and what was recorded is what is replayed.
+            swallowed = list(deck.divergences)
+            if not swallowed:
+                self._take_in(deck, error)
+                return
         if deck.writes and deck.has_worked:
             self._keep_beside(deck, error)
         if not swallowed:
@@ -190,6 +197,10 @@ class Take(Claim):
             raise error_of(swallowed) from error
         if found is not error:
             raise found from None
+
+    def _expects(self, error: BaseException) -> bool:
+        """Whether the test is one that fails, and by this."""
+        return is_expected(self.item, error) and not is_ours(error)
 
     def _keep_beside(self, deck: Deck, error: BaseException | None) -> None:
         """Keep the recording of a failed test where replay ignores it; of a skipped one there is nothing to keep."""
@@ -213,11 +224,17 @@ class Take(Claim):
             if deck.writes and deck.has_worked:
                 self._keep_beside(deck, error)
             raise error
+        self._take_in(deck)
+
+    def _take_in(self, deck: Deck, error: BaseException | None = None) -> None:
+        """The test did what it should: what it recorded will be its cassette."""
         if not deck.has_run:
+            if isinstance(error, pytest.xfail.Exception):
+                return  # it says that there is nothing to run
             raise WfreplayError(
                 f"{self.item.nodeid} is marked with wfreplay and never ran a workflow or a step: it proves nothing.",
                 hint="Run a workflow in it, or take the marker away.",
-            )
+            ) from error
         if deck.writes:
             with self._told():
                 staged = offered(self.item, deck.cassette(), self.matching.cleaning)
@@ -251,5 +268,5 @@ class Take(Claim):
         return self.deck
 
 
-def _is_let_off(error: BaseException) -> bool:
-    return is_skip(error) or isinstance(error, pytest.xfail.Exception)
+def _is_let_off(error: BaseException, problem: WfreplayError) -> bool:
+    return is_skip(error) or (isinstance(error, pytest.xfail.Exception) and problem.__traceback__ is None)

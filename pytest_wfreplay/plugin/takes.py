@@ -9,6 +9,7 @@ from _pytest.compat import NOTSET
 
 from pytest_wfreplay.errors import ConfigurationError, WfreplayError
 from pytest_wfreplay.plugin.rivals import Plans, Rivals
+from pytest_wfreplay.plugin.runners import insist_on
 from pytest_wfreplay.plugin.take import Take
 from pytest_wfreplay.plugin.telling import carry, place, tell
 from pytest_wfreplay.plugin.traceback import tidy, words
@@ -129,6 +130,8 @@ class Takes:
             call.excinfo = pytest.ExceptionInfo.from_exception(error)
         told = self._told(take, call.when, error)
         report = yield
+        if error is not None:
+            insist_on(error, report, item)
         if told:
             carry(report, told, is_far=is_worker(item.config))
         if error is not None and has_words_only and report.failed:

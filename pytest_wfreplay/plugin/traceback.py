@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from _pytest._code.code import ExceptionChainRepr, ReprEntry, ReprFileLocation, ReprTraceback
 
-from pytest_wfreplay.errors import DivergenceError, LiveCallBlocked, WfreplayError
+from pytest_wfreplay.errors import CassetteError, ConfigurationError, DivergenceError, LiveCallBlocked, SecretLeakError, WfreplayError
 from pytest_wfreplay.plugin.whence import is_users
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ def divergence_in(error: BaseException) -> DivergenceError | None:
         if isinstance(one, DivergenceError):
             return one
     return None
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an error says that nothing was proven: of the cassette, of a divergence, of what was refused; not what a run may end with anywhere."""
+    if type(error) is WfreplayError or isinstance(error, ConfigurationError):
+        return True
+    return any(isinstance(one, CassetteError | DivergenceError | LiveCallBlocked | SecretLeakError) for one in _chain(error))
 
 
 def carries(error: BaseException, other: BaseException) -> bool:

@@ -287,13 +287,13 @@ def test_nothing_to_change(wfreplay):
 
 def test_changes_show_which_tests_assert_nothing(project: Project) -> None:
     project.write(text=MUTATED)
-    project.record()
+    project.record("--runxfail")
     before = {name: project.cassette(name).read_bytes() for name in project.cassettes}
     ran = project.replay("--wfreplay-mutate")
     assert {name for name, outcome in ran.outcomes.items() if outcome == "failed"} == {"test_fails"}, ran.text
     lines = ran.text[ran.text.index(ran.summary) :].splitlines()
     assert lines[:7] == [
-        "wfreplay: 9 replayed, 0 recorded, 0 diverged, 0 unused cassettes",
+        "wfreplay: 10 replayed, 0 recorded, 0 diverged, 0 unused cassettes",
         "wfreplay: 9 tests mutated, 33 changes, 9 noticed",
         "  asserts nothing: test_it.py::test_asserts_nothing (0 of 3 changes noticed; unnoticed: load.name, one#1/harness.content, load.age)",
         "  partly unnoticed: test_it.py::test_asserts_some (1 of 2 changes noticed; unnoticed: load.age)",
@@ -341,7 +341,7 @@ def test_b(wfreplay):
 
 def test_what_workers_find_comes_home(project: Project) -> None:
     project.write(text=MUTATED)
-    project.record()
+    project.record("--runxfail")
     ran = project.replay("--wfreplay-mutate", "-n2", lean=lean("xdist"))
     assert "wfreplay: 9 tests mutated, 33 changes, 9 noticed" in ran.text, ran.text
     assert "  asserts nothing: test_it.py::test_asserts_nothing (0 of 3 changes noticed" in ran.text

@@ -134,9 +134,11 @@ def test_what_runs_live_is_not_measured_and_the_gates_say_so(project: Project) -
 
 
 def test_a_gate_fails_a_session_that_prints_nothing(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("import pytest\n@pytest.mark.wfreplay\n@pytest.mark.xfail\ndef test_it():\n    assert False\n")
+    text = "import pytest\nfrom pytest_wfreplay import step\n@pytest.mark.wfreplay\n@pytest.mark.xfail\n"
+    text += "def test_it():\n    step.run('one', lambda: 1)\n    assert False\n"
+    pytester.makepyfile(text)
     others = "inline_snapshot randomly recording rerunfailures syrupy timeout xdist asyncio anyio cacheprovider terminal"
-    alone = [f"-pno:{name}" for name in others.split()]
+    alone = [*(f"-pno:{name}" for name in others.split()), "--wfreplay=live"]
     assert pytester.runpytest_subprocess(*alone).ret == 0
     result = pytester.runpytest_subprocess(*alone, "--wfreplay-min-pass-rate=1")
     assert (result.ret, result.stdout.str(), "INTERNALERROR" in result.stderr.str()) == (1, "", False)
