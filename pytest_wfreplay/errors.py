@@ -268,7 +268,7 @@ class SnapshotFormatError(WfreplayError):
     """A snapshot is not one. `errors` say why."""
 
     def __init__(self, message: str, errors: Sequence[str] = ()) -> None:
-        super().__init__(message, hint="Save a snapshot with to_snapshot() or a store.")
+        super().__init__(message, hint="Save a snapshot with to_snapshot() or a store; upgrade pytest-wfreplay to read one of a newer format.")
         self.errors = tuple(errors)
 
 

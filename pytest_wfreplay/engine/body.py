@@ -192,6 +192,6 @@ async def _final_state(workflow: Any, agents: Mapping[str, Any], options: Mappin
 
 
 def _effort(retries: int, timeout: float | None) -> Effort:
-    if retries < 0 or (timeout is not None and timeout <= 0):
-        raise ConfigurationError(f"retries is 0 or more and timeout above 0 seconds, not {retries!r} and {timeout!r}.")
+    if not isinstance(retries, int) or retries < 0 or not (timeout is None or (isinstance(timeout, int | float) and timeout > 0)):
+        raise ConfigurationError(f"retries is a number from 0 and timeout one above 0 (seconds) or None, not {retries!r} and {timeout!r}.")
     return Effort(retries, timeout)

@@ -54,7 +54,7 @@ async def take(store: SnapshotStore, id: str, owner: str, ttl: float, wait: floa
         left = until - _CLOCK.monotonic()
         if holder is not None and left <= 0:
             raise LeaseTaken(
-                f"Another owner works on run {id!r}: {_name(holder.owner)}, until {holder.expires_at} unless it renews its lease.",
+                f"Another owner works on run {id!r}: {_shown(holder.owner)}, until {holder.expires_at} unless it renews its lease.",
                 hint="Wait for it with wait=seconds, or let it end.",
             )
         await asyncio.sleep(min(pause, max(left, 0.0)))
@@ -85,6 +85,12 @@ def is_dead(owner: str) -> bool:
 
 def _name(owner: str) -> str:
     return owner.rpartition("@")[0] or owner
+
+
+def _shown(owner: str) -> str:
+    """An owner as people can find it."""
+    machine, *rest = owner.rpartition("@")[2].split(":")
+    return f"{_name(owner)} (process {rest[0]} on {machine.partition('pid[')[0]})" if rest else _name(owner)
 
 
 def _start_of(process: int) -> str | None:

@@ -127,13 +127,15 @@ class WorkflowSnapshot:
 
 
 def to_snapshot(
-    resume_state: ResumeState, *, status: ExecutionStatus = "completed", current_step_id: str | None = None, **metadata: object
+    resume_state: ResumeState, *, status: ExecutionStatus | None = None, current_step_id: str | None = None, **metadata: object
 ) -> WorkflowSnapshot:
     """The snapshot of a resume state. `metadata` is kept with it: `workflow_id=`, `definition_hash=`, `input=`, or anything else.
 
-    A step that was cancelled has no result and is left out. What JSON cannot carry in `metadata` is left out and listed in `warnings`.
+    Without a `status` it is "running" if a step has not ended, "failed" if one has failed, else "completed". A step that was cancelled or
+    waits has no result and is left out. What JSON cannot carry in `metadata` is left out and listed in `warnings`.
     """
     now = iso(SystemClock().now())
+    status = status or _status_of(resume_state)
     warnings: list[dict[str, JSON]] = []
     kept: dict[str, JSON] = {}
     if resume_state.workflow is not None:
@@ -151,6 +153,11 @@ def to_snapshot(
         metadata=kept,
         warnings=tuple(warnings),
     )
+
+
+def _status_of(state: ResumeState) -> ExecutionStatus:
+    outcomes = [entry.outcome for entry in state.steps.values()]
+    return "running" if None in outcomes else "failed" if any(isinstance(outcome, Raised) for outcome in outcomes) else "completed"
 
 
 def step_result(entry: Entry) -> StepResult:

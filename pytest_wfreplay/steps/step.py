@@ -122,7 +122,9 @@ step = Step()
 
 
 def _as_step(function: Callable[..., object], *, key: str | None) -> Callable[..., object]:
-    name = _stated(function.__name__ if key is None else key, "key")
+    if not callable(function):
+        raise ConfigurationError(f"@step is put on a function, not on {function!r}.", hint='Name the step with @step(key="…").')
+    name = _stated(getattr(function, "__name__", type(function).__name__) if key is None else key, "key")
     signature = inspect.signature(function)
 
     def bound(args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
@@ -191,6 +193,8 @@ def _wants_input(key: str, handler: Callable[..., object], *, given: bool) -> bo
         )
     if required and not given:
         raise ConfigurationError(f"The handler of step {key!r} takes an input and was given none.", hint="Pass input=.")
+    if required and not takes:
+        raise ConfigurationError(f"The handler of step {key!r} requires a keyword.", hint="A handler takes its input as one argument, or none.")
     return given and takes
 
 

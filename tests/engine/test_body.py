@@ -211,8 +211,10 @@ def test_a_step_that_takes_too_long_is_a_step_timeout(ask: Any) -> None:
         (lambda ctx: ctx.step("", len, ""), "A step's name is a text that is not blank"),
         (lambda ctx: ctx.step("a", len, "", key=" "), "A step's key is a text that is not blank"),
         (lambda ctx: ctx.step("a", 3), "Step 'a' is given int, not a function."),
-        (lambda ctx: ctx.step("a", len, "", retries=-1), "retries is 0 or more"),
-        (lambda ctx: ctx.step("a", len, "", timeout=0), "timeout above 0 seconds"),
+        (lambda ctx: ctx.step("a", len, "", retries=-1), "retries is a number from 0"),
+        (lambda ctx: ctx.step("a", len, "", retries="2"), "retries is a number from 0"),
+        (lambda ctx: ctx.step("a", len, "", timeout=float("nan")), "timeout one above 0"),
+        (lambda ctx: ctx.step("a", len, "", timeout=0), "timeout one above 0"),
     ],
 )
 def test_a_step_that_cannot_be_is_refused(ask: Any, call: Any, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,21 @@ def test_merging_lets_the_delta_win() -> None:
     assert merged.warnings == delta.warnings
     with pytest.raises(SnapshotFormatError):
         merge_snapshots(base, {})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ((), "completed"),
+        ((Returned(None),), "completed"),
+        ((Raised({"type": "E"}), Returned(1)), "failed"),
+        ((Raised({"type": "E"}), None), "running"),
+    ],
+)
+def test_a_snapshot_says_how_far_its_steps_are_unless_it_is_told(outcomes: tuple[Any, ...], status: str) -> None:
+    state = ResumeState({f"s{n}": Entry(f"s{n}", None, outcome) for n, outcome in enumerate(outcomes)})
+    assert to_snapshot(state).execution.status == status
+    assert to_snapshot(state, status="running").execution.status == "running"
 
 
 GOOD = WorkflowSnapshot(steps={"a": {"ok": True, "value": None}}).as_json()

@@ -66,6 +66,8 @@ def test_the_handler_gets_the_input_if_it_takes_one() -> None:
         (lambda: step.run("", len), "A step's key is a text that is not blank, not ''"),
         (lambda: step.run("k", lambda: 1, namespace=" "), "A step's namespace is a text that is not blank, not ' '"),
         (lambda: step.run("k", lambda a, b: 1, input=1), "The handler of step 'k' requires 2 arguments"),
+        (lambda: step.run("k", lambda *, b: 1, input=1), "The handler of step 'k' requires a keyword"),  # type: ignore[misc]  # that is the point
+        (lambda: step("load-user"), "@step is put on a function, not on 'load-user'"),  # type: ignore[call-overload]  # that is the point
         (lambda: step.run("k", lambda a: 1), "The handler of step 'k' takes an input and was given none"),
         (lambda: step.run("k", 3), "The handler of step 'k' is not a function but int"),  # type: ignore[call-overload]
         (lambda: step.run("k", lambda: fetch()), "is a plain function that gives a coroutine"),  # noqa: PLW0108 - that is the point
