@@ -199,7 +199,7 @@ class Extender(Replayer):
 
     def duration_ms(self) -> float:
         """The recorded duration, or longer by what was done."""
-        return super().duration_ms() + self._pace.added_ms
+        return round(super().duration_ms() + self._pace.added_ms, 3)
 
     def conclude(self, ending: Ending) -> None:
         """Find what is left over, and keep how the run ended."""

@@ -285,6 +285,7 @@ def test_a_run_that_did_something_live_took_longer_and_is_as_old_as_it_was(play:
     [was] = play(test("a")).cassette.runs
     [now] = play(test("a", "b"), play(test("a")).cassette, act="extend").cassette.runs
     assert now.metadata.duration_ms >= was.metadata.duration_ms + 40
+    assert now.metadata.duration_ms == round(now.metadata.duration_ms, 3)
     stamps = [signal.timestamp for signal in now.signals]
     assert stamps == sorted(stamps)
 
