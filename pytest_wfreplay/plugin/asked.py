@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_wfreplay.errors import ConfigurationError
+import pytest
+
+from pytest_wfreplay.errors import CassetteError, ConfigurationError, WfreplayError
+from pytest_wfreplay.plugin.runners import is_skip
 from pytest_wfreplay.recording.cassette import Cassette
 from pytest_wfreplay.recording.pieces import cleaned_recording
 from pytest_wfreplay.recording.recording import Recording
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_wfreplay.recording.cleaning import Cleaning
     from pytest_wfreplay.recording.matching import Compared, Judge
 
@@ -66,7 +67,17 @@ def _offered(item: pytest.Item, recording: Recording, cleaning: Cleaning) -> Rec
     return given if given is recording else cleaned_recording(given, cleaning)
 
 
-def checked(item: pytest.Item, cassette: Cassette) -> Cassette:
-    """The cassette, which `pytest_wfreplay_check_cassette` has seen. Raises what that raises."""
-    item.ihook.pytest_wfreplay_check_cassette(cassette=cassette)
+def checked(item: pytest.Item, cassette: Cassette, *, shown: str, command: str) -> Cassette:
+    """The cassette, which `pytest_wfreplay_check_cassette` has seen.
+
+    Raises:
+        CassetteError: that raised something; errors of ours, skips and the user's interrupts come as they are.
+    """
+    try:
+        item.ihook.pytest_wfreplay_check_cassette(cassette=cassette)
+    except (Exception, pytest.fail.Exception) as error:
+        if isinstance(error, WfreplayError) or is_skip(error):
+            raise
+        problem = f"pytest_wfreplay_check_cassette raised {type(error).__name__}: {error}"
+        raise CassetteError(shown, problem, hint=f"Mend what it complains of, or record it again: {command}") from error
     return cassette

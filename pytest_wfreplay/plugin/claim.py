@@ -39,6 +39,8 @@ class Claim:
         self.wishes = plan.wishes
         self._learning = Learning(redactor, os.environ, told=self.has_learnt)
         self.path: Path = plan.path or settings.cassette_dir
+        #: The folder that the cassette must lie in.
+        self.folder: Path = settings.cassette_dir
         self._hiding = settings.hiding()
         self._selected: tuple[Redactor, str] | None = None
 

@@ -122,7 +122,8 @@ class LastingTake(Take):
             self.wishes = dataclasses.replace(self.wishes.over(config), cassette=None)
         folder = self._asked(request, "wfreplay_cassette_dir")
         if folder is not None:
-            self.path = self.settings.root / folder / self.path.relative_to(self.settings.cassette_dir)
+            self.folder = self.settings.root / folder
+            self.path = self.folder / self.path.relative_to(self.settings.cassette_dir)
 
     def _asked(self, request: pytest.FixtureRequest, name: str) -> Any:
         """What a fixture gives; None for one that does not live long enough, or was not made before the end."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_wfreplay.clock import SystemClock, read_iso
-from pytest_wfreplay.errors import CassetteError, CassetteMissing
+from pytest_wfreplay.errors import CassetteError, CassetteMissing, ConfigurationError
 from pytest_wfreplay.plugin.asked import checked
 from pytest_wfreplay.plugin.commands import obstacle
 from pytest_wfreplay.recording.modes import READS
@@ -20,8 +22,10 @@ def opened(take: Take) -> tuple[Act, Cassette | None]:
     """What is done with a test, and the cassette (its own runs of one that it shares) where that is needed.
 
     Raises:
-        CassetteError: there is none, or none that can be used. Raises what the project's own check raises, too.
+        ConfigurationError: its name leads out of the cassette folder.
+        CassetteError: there is none, or none that can be used. Raises errors of ours that the project's own check raises, too.
     """
+    _check_place(take)
     file, owner = take.file, take.owner
     act = take.mode.act(is_there=file.exists())
     if act == "refuse":
@@ -35,9 +39,16 @@ def opened(take: Take) -> tuple[Act, Cassette | None]:
             if act not in READS:
                 return act, None
         cassette = cassette.of(owner)
-    cassette = checked(take.item, cassette)
+    cassette = checked(take.item, cassette, shown=take.shown, command=take.command)
     _check_age(take, cassette)
     return act, cassette
+
+
+def _check_place(take: Take) -> None:
+    if not Path(os.path.normpath(take.path)).is_relative_to(os.path.normpath(take.folder)):
+        name = take.cleaned_text(str(take.path).removeprefix(f"{take.folder}{os.sep}"))
+        hint = "Name a place below that folder; another folder is given by the fixture wfreplay_cassette_dir, or ini wfreplay_cassette_dir."
+        raise ConfigurationError(f"The cassette {name!r} of {take.selection} would lie outside of the cassette folder.", hint=hint)
 
 
 def _check_age(take: Take, cassette: Cassette) -> None:

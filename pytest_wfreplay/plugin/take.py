@@ -96,9 +96,9 @@ class Take(Claim):
     def _ask(self, request: pytest.FixtureRequest) -> None:
         """Ask the project's own fixtures."""
         self.wishes = self.wishes.over(request.getfixturevalue("wfreplay_config"))
-        folder = self.settings.root / request.getfixturevalue("wfreplay_cassette_dir")
+        self.folder = self.settings.root / request.getfixturevalue("wfreplay_cassette_dir")
         name = self.wishes.cassette if self.wishes.cassette is not None else str(request.getfixturevalue("wfreplay_cassette_name"))
-        self.path = folder / file_name(name)
+        self.path = self.folder / file_name(name)
 
     def redact(self, *rules: str | re.Pattern[str] | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
         """Take more out of what is kept, compared and shown. What was kept before the rule came may hold what it takes out (see `late`)."""
@@ -181,6 +181,9 @@ class Take(Claim):
         swallowed = list(self._deck().divergences)
         deck = self._close()
         self.guard.tell(error)
+        if deck.act == "verify":
+            # There it is noted, where a replay raises it; what a test that ended early left over is no difference.
+            swallowed = [one for one in deck.divergences if one.kind in {"input_mismatch", "unrecorded_step"}]
         if error is not None and self._expects(error):
             # It ends here whenever it is run: so what is left over was not to be, and what was recorded is what is replayed.
             swallowed = list(deck.divergences)
@@ -237,13 +240,22 @@ class Take(Claim):
             ) from error
         if deck.writes:
             with self._told():
-                staged = offered(self.item, deck.cassette(), self.matching.cleaning)
+                staged = self._offered(deck)
                 if self._is_late:
                     refuse_late(staged, lambda: self.matching.redacting, self.shown)
                 if deck.has_worked:
                     self.file.stage(staged)
                 self._staged = staged
         self.did = LIVE if deck.works and not deck.writes else RECORDED if deck.has_worked else REPLAYED
+
+    def _offered(self, deck: Deck) -> Cassette:
+        """What is kept when the project's hook has seen it. Raises what that raises: then it stays beside, as it was recorded."""
+        try:
+            return offered(self.item, deck.cassette(), self.matching.cleaning)
+        except BaseException as error:
+            if deck.has_worked:
+                self._keep_beside(deck, error)
+            raise
 
     def conclude(self, *, has_passed: bool) -> None:
         """The test has ended, its teardown too: what it recorded is written now, or stays beside."""

@@ -339,3 +339,15 @@ def test_accept_leaves_the_runs_of_others_alone(project: Project) -> None:
     project.write(text=text.replace("test_first", "test_second"))
     assert project.replay("--wfreplay=accept").outcomes == {"test_second": "passed"}
     assert project.cassette("shared.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("mode", ["none", "verify"])
+def test_a_skip_does_not_hide_a_changed_input(project: Project, mode: str) -> None:
+    text = "@pytest.mark.wfreplay\ndef test_it():\n    step.run('work', live, input=GIVEN)\n    if GIVEN > 1:\n        pytest.skip('today')\n"
+    text += "    step.run('more', live)\n"
+    project.write(text="GIVEN = 1\n" + text)
+    assert project.record().code == 0
+    project.write(text="GIVEN = 2\n" + text)
+    ran = project.replay(f"--wfreplay={mode}")
+    assert ran.outcomes == {"test_it": "failed"}
+    assert "StepInputMismatchError: step work was given another input than recorded" in ran.text
