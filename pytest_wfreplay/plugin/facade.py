@@ -88,8 +88,9 @@ class Wfreplay:
         return self._luck
 
     def add_redactor(self, pattern_or_callable: str | Callable[[str], str], replacement: str = PLACEHOLDER) -> None:
-        """Take out what a regular expression finds, what stands at a path, or what a function from text to text takes out, from now on.
+        """Take out what a regular expression finds, what stands at a path, or what a function from text to text takes out.
 
+        Call it before the first step: what was recorded before and would have lost something is not written (`SecretLeakError`).
         What stands at a path (`state.password`, `steps[login].output.token`) always becomes `[redacted]`.
 
         Raises:
