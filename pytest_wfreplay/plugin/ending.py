@@ -44,7 +44,7 @@ class Account:
 
 
 #: What can become of a take.
-OUTCOMES = ("replayed", "recorded", "diverged", "live", "failed", "skipped", "interrupted")
+OUTCOMES = ("replayed", "recorded", "diverged", "verified", "accepted", "live", "failed", "skipped", "interrupted")
 
 LINES = pytest.StashKey[list[str]]()
 

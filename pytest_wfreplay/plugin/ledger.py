@@ -29,7 +29,7 @@ class Told:
 
     @property
     def outcome(self) -> str:
-        """What became of its take: `replayed`, `recorded`, `diverged`, `live`, `failed`, `skipped` or `interrupted`."""
+        """What became of its take: `replayed`, `recorded`, `diverged`, `verified`, `accepted`, `live`, `failed`, `skipped` or `interrupted`."""
         return str(self.facts.get("outcome") or ("failed" if self.result in ("failed", "error") else "interrupted"))
 
 

@@ -20,13 +20,14 @@ def summary(tally: Tally, root: Path, *, choice: str = "warn") -> Iterator[str]:
     did = tally.counts
     found = tally.found or Found()
     counts = f"wfreplay: {did['replayed']} replayed, {did['recorded']} recorded, {did['diverged']} diverged"
+    more = "".join(f", {did[outcome]} {outcome}" for outcome in ("verified", "accepted") if did[outcome])
     if found.unused is not None:
-        yield f"{counts}, {len(found.unused)} unused cassettes"
+        yield f"{counts}, {len(found.unused)} unused cassettes{more}"
         yield from _unused(found, root, choice)
     elif choice == "ignore":
-        yield f"{counts}, unused cassettes not looked for"
+        yield f"{counts}, unused cassettes not looked for{more}"
     else:
-        yield f"{counts}, unused cassettes not looked for in a partial run"
+        yield f"{counts}, unused cassettes not looked for in a partial run{more}"
         if choice == "delete":
             yield f"  nothing deleted: {tally.gaps[0]}"
     for path, command in found.crashed:

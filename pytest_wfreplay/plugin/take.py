@@ -29,6 +29,7 @@ from pytest_wfreplay.plugin.runners import fails_by_passing, in_scope, is_expect
 from pytest_wfreplay.plugin.threads import carrying_context
 from pytest_wfreplay.plugin.traceback import divergence_in, is_ours
 from pytest_wfreplay.plugin.unused import home
+from pytest_wfreplay.recording.codec.text import differs_only_in_volatile
 from pytest_wfreplay.recording.divergence import error_of
 from pytest_wfreplay.recording.ignoring import Ignoring
 from pytest_wfreplay.recording.late import cleaned_cassette, refuse_late
@@ -49,6 +50,7 @@ __tracebackhide__ = True
 
 #: What a take did, for the tally.
 REPLAYED, RECORDED, DIVERGED, LIVE = "replayed", "recorded", "diverged", "live"
+VERIFIED, ACCEPTED = "verified", "accepted"
 
 
 class Take(Claim):
@@ -246,7 +248,15 @@ class Take(Claim):
                 if deck.has_worked:
                     self.file.stage(staged)
                 self._staged = staged
-        self.did = LIVE if deck.works and not deck.writes else RECORDED if deck.has_worked else REPLAYED
+        self.did = self._done(deck)
+
+    def _done(self, deck: Deck) -> str:
+        if deck.works and not deck.writes:
+            return VERIFIED if deck.act == "verify" else LIVE
+        if deck.has_worked:
+            return RECORDED
+        is_same = self._staged is None or differs_only_in_volatile(deck.recorded, self._staged)
+        return REPLAYED if deck.act != "accept" or is_same else ACCEPTED
 
     def _offered(self, deck: Deck) -> Cassette:
         """What is kept when the project's hook has seen it. Raises what that raises: then it stays beside, as it was recorded."""

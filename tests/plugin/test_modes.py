@@ -93,6 +93,7 @@ def test_with_a_cassette_and_nothing_changed_every_mode_passes_and_leaves_it_unt
     did = "recorded" if mode == "rewrite" else "" if mode in ("verify", "live") else "replayed"
     for word in ("replayed", "recorded", "diverged"):
         assert f"{int(word == did)} {word}" in ran.summary
+    assert ran.summary.endswith(", 0 unused cassettes, 1 verified" if mode == "verify" else ", 0 unused cassettes")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -160,7 +161,10 @@ def test_a_changed_trace(world: World, mode: str) -> None:
         assert steps[0] == steps[1] != ""
         assert world.before.splitlines()[:4] == world.text.splitlines()[:4]
         accepted = world.text
-        assert world.project.run("--wfreplay=accept").code == 0
+        assert ran.summary == "wfreplay: 0 replayed, 0 recorded, 0 diverged, 0 unused cassettes, 1 accepted"
+        again = world.project.run("--wfreplay=accept")
+        assert again.code == 0
+        assert again.summary == "wfreplay: 1 replayed, 0 recorded, 0 diverged, 0 unused cassettes"
         assert world.text == accepted
 
 

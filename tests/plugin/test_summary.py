@@ -46,3 +46,9 @@ def test_crashed_recordings_are_named_whatever_is_said_of_unused_cassettes(tmp_p
     crashed = '  crashed recording: a.partial (record again: pytest --record "t.py::a")'
     assert lines(tmp_path, found, "ignore") == [f"{COUNTS}, unused cassettes not looked for", crashed]
     assert lines(tmp_path, found)[1:] == [crashed]
+
+
+def test_what_was_verified_and_accepted_is_told_where_there_is_any(tmp_path: Path) -> None:
+    did = {"one": "verified", "two": "verified", "three": "accepted"}
+    told = list(summary(Tally(tmp_path / "cassettes", did=did, found=Found(())), tmp_path))
+    assert told == ["wfreplay: 0 replayed, 0 recorded, 0 diverged, 0 unused cassettes, 2 verified, 1 accepted"]
