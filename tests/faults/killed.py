@@ -51,7 +51,9 @@ def started(number: int, *args: str) -> int:
     out = os.open("out.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    os._exit(pytest.main(["-q", "-p", "no:cacheprovider", *args]))
+    code = pytest.main(["-q", "-p", "no:cacheprovider", *args])
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def session(number: int, *args: str) -> str:
